@@ -60,6 +60,8 @@ class _ReasonKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonKind
     """Other tasks hold an exclusive name or a file that it needs."""
     REASON_KIND_NO_CLONE: _ReasonKind.ValueType  # 13
     """It needs a clone, and no worker that fits can make one."""
+    REASON_KIND_NOT_ENFORCED: _ReasonKind.ValueType  # 20
+    """It asks for a sandbox or limits that no worker with its labels can enforce."""
 
 class ReasonKind(_ReasonKind, metaclass=_ReasonKindEnumTypeWrapper):
     """What may keep a task where it is. May grow."""
@@ -92,6 +94,8 @@ REASON_KIND_NAME_HELD: ReasonKind.ValueType  # 12
 """Other tasks hold an exclusive name or a file that it needs."""
 REASON_KIND_NO_CLONE: ReasonKind.ValueType  # 13
 """It needs a clone, and no worker that fits can make one."""
+REASON_KIND_NOT_ENFORCED: ReasonKind.ValueType  # 20
+"""It asks for a sandbox or limits that no worker with its labels can enforce."""
 Global___ReasonKind: _TypeAlias = ReasonKind  # noqa: Y015
 
 class _Role:

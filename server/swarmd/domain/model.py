@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, NewType
 
 from swarmd.domain.landing import ReportedChange, ReportedLanding
 from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.sandbox import NO_ENFORCEMENT, Enforcement
 from swarmd.domain.workspaces import WorkspaceKind
 
 # The ids of tasks and the names of workers and of exclusive things.
@@ -60,6 +61,7 @@ class FailureClass(StrEnum):
     BAD_CHECK = "bad_check"
     LANDING_CONFLICT = "landing_conflict"
     LANDING_FAILED = "landing_failed"
+    RESOURCE_EXHAUSTED = "resource_exhausted"
 
 
 class AttemptOutcome(StrEnum):
@@ -241,6 +243,7 @@ class WorkerIdentity:
     target: str = ""
     # The workspace of a task that asks for none.
     workspace: WorkspaceKind = WorkspaceKind.SHARED
+    enforcement: Enforcement = NO_ENFORCEMENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,29 +1,58 @@
 """Which worker may get a task, and in which workspace the task then runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.model import WorkerIdentity
+from swarmd.domain.sandbox import NetworkAccess, SandboxKind
 from swarmd.domain.workspaces import WorkspaceKind
 
-# A demand beside the labels, by a name that no label can have. So tasks that need a clone have label sets of their own.
+# Demands beside the labels have names that no label can have. So tasks with equal demands share a label set.
+_MARK: Final = ":"
 CLONE_DEMAND: Final = ":clone"
+SANDBOX_DEMAND: Final = ":sandbox"
+NETWORK_DEMAND: Final = ":network"
+MEMORY_DEMAND: Final = ":memory"
+CPUS_DEMAND: Final = ":cpus"
+PIDS_DEMAND: Final = ":pids"
 
 
 def demands(definition: TaskDefinition) -> Mapping[str, str]:
-    """Returns what a worker must have: the labels, and CLONE_DEMAND for a task that needs a clone."""
+    """Returns what a worker must have: the labels, and a demand for the clone, the sandbox and each limit."""
+    found = {**definition.labels, **enforcement_demands(definition)}
     if definition.workspace is WorkspaceKind.CLONE:
-        return {**definition.labels, CLONE_DEMAND: ""}
-    return definition.labels
+        found[CLONE_DEMAND] = ""
+    return found
+
+
+def enforcement_demands(definition: TaskDefinition) -> Mapping[str, str]:
+    """Returns what a worker must be able to enforce."""
+    found = {}
+    if definition.sandbox is not None:
+        found[SANDBOX_DEMAND] = definition.sandbox.value
+    if definition.network is NetworkAccess.NONE:
+        found.setdefault(SANDBOX_DEMAND, SandboxKind.AUTO.value)
+        found[NETWORK_DEMAND] = NetworkAccess.NONE.value
+    if (limits := definition.limits) is not None:
+        asked = ((MEMORY_DEMAND, limits.memory_bytes), (CPUS_DEMAND, limits.cpus), (PIDS_DEMAND, limits.pids))
+        found.update((name, f"{value!r}") for name, value in asked if value)
+    return found
 
 
 def fits(identity: WorkerIdentity, demanded: Mapping[str, str]) -> bool:
     """Returns whether the worker has everything that is demanded."""
-    if CLONE_DEMAND not in demanded:
-        return demanded.items() <= identity.labels.items()
-    rest = {name: value for name, value in demanded.items() if name != CLONE_DEMAND}
-    return makes_clones(identity) and rest.items() <= identity.labels.items()
+    labels = identity.labels
+    return all(
+        _meets(identity, name, value) if name.startswith(_MARK) else labels.get(name) == value
+        for name, value in demanded.items()
+    )
+
+
+def lacking(identity: WorkerIdentity, definition: TaskDefinition) -> list[str]:
+    """Returns the names of the demands that the worker can't enforce, in the order of a task file."""
+    wanted = enforcement_demands(definition)
+    return [name.removeprefix(_MARK) for name, value in wanted.items() if not _meets(identity, name, value)]
 
 
 def makes_clones(identity: WorkerIdentity) -> bool:
@@ -39,3 +68,19 @@ def runs_in_clone(definition: TaskDefinition, identity: WorkerIdentity) -> bool:
 def must_land(definition: TaskDefinition) -> bool:
     """Returns whether the work of the task, done in a clone, counts only once it is on the target."""
     return definition.land is not False
+
+
+def _meets(identity: WorkerIdentity, name: str, value: str) -> bool:
+    # A demand that this version does not know, of a database that a newer one has written, is met by nobody.
+    test = _TESTS.get(name)
+    return test is not None and test(identity, value)
+
+
+_TESTS: Final[Mapping[str, Callable[[WorkerIdentity, str], bool]]] = {
+    CLONE_DEMAND: lambda identity, _: makes_clones(identity),
+    SANDBOX_DEMAND: lambda identity, kind: identity.enforcement.makes(SandboxKind(kind)),
+    NETWORK_DEMAND: lambda identity, _: identity.enforcement.no_network,
+    MEMORY_DEMAND: lambda identity, size: int(size) <= identity.enforcement.limits.memory_bytes,
+    CPUS_DEMAND: lambda identity, number: float(number) <= identity.enforcement.limits.cpus,
+    PIDS_DEMAND: lambda identity, number: int(number) <= identity.enforcement.limits.pids,
+}

@@ -20,7 +20,7 @@ from swarmd.engine.live.mailbox import Batch, WorkerNotice
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.workers.registry import HeartbeatAnswer
 from swarmd.rpc import claims, reports
-from swarmd.wire import artifacts, changes, enums, values
+from swarmd.wire import artifacts, changes, enforcement, enums, values
 
 Context = grpc.aio.ServicerContext[Any, Any]
 # A worker lists its open leases, at most 1,024, and those of outcomes that it could not deliver yet.
@@ -194,6 +194,7 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
         repository=request.repository,
         target=request.target if request.repository else "",
         workspace=workspace,
+        enforcement=enforcement.read_enforcement(request.enforcement),
     )
 
 

@@ -8,7 +8,7 @@ from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import TaskId
 from swarmd.domain.rehearsal import Rehearsal, RehearsalCall, RehearsalScript
-from swarmd.wire import enums, values
+from swarmd.wire import enforcement, enums, values
 
 
 def read_planned(message: operator_pb.PlannedTask) -> PlannedTask:
@@ -60,6 +60,9 @@ def read(message: task_pb2.TaskDefinition) -> TaskDefinition:
         landing_checks=tuple(message.landing_checks),
         changes=enums.CHANGES.optional(message.changes, "changes"),
         retry_from=enums.RETRY_FROM.optional(message.retry_from, "retry_from"),
+        sandbox=enums.SANDBOX.optional(message.sandbox, "sandbox"),
+        network=enums.NETWORK.optional(message.network, "network"),
+        limits=enforcement.read_limits(message.limits) or None,
     )
 
 
@@ -101,6 +104,9 @@ def write(definition: TaskDefinition) -> task_pb2.TaskDefinition:
         landing_checks=definition.landing_checks,
         changes=enums.CHANGES.to_wire(definition.changes),
         retry_from=enums.RETRY_FROM.to_wire(definition.retry_from),
+        sandbox=enums.SANDBOX.to_wire(definition.sandbox),
+        network=enums.NETWORK.to_wire(definition.network),
+        limits=enforcement.limits(definition.limits) if definition.limits else None,
     )
 
 
