@@ -14,10 +14,10 @@ from measure import Finding, Pairs, Setting, at_most
 from programs import folder
 
 from support.git_repositories import git, new_repository, write_files
+from swarm_worker.domain.changes import Landing
 from swarm_worker.domain.model import (
     Assignment,
     CheckResult,
-    Landing,
     Outcome,
     OutcomeKind,
     Task,

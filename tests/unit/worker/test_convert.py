@@ -25,7 +25,7 @@ from swarm_worker.domain.model import (
     Verdict,
 )
 from swarm_worker.domain.types import LeaseId, Role, SessionId
-from swarm_worker.rpc import convert
+from swarm_worker.rpc import assignments, convert
 from swarm_worker.rpc.orders import stop_order
 
 HOSTILE = "a\0b\ud800c" + "x" * 100_000
@@ -46,7 +46,7 @@ def test_a_claim_becomes_an_assignment_with_the_task_as_json() -> None:
         task=definition, lease_id="lease", attempt=3, epoch=2, findings=[finding], last_error="why"
     )
 
-    assignment = convert.assignment(claim)
+    assignment = assignments.assignment(claim)
 
     assert isinstance(assignment, Assignment)
     assert (assignment.task.id, assignment.task.name, assignment.attempt, assignment.epoch) == (
@@ -67,7 +67,7 @@ def test_a_claim_becomes_an_assignment_with_the_task_as_json() -> None:
 def test_validate_is_unset_unless_the_task_sets_it() -> None:
     claim = wire.Claim(task=task_pb2.TaskDefinition(task_id="t"))
 
-    assert convert.assignment(claim).task.validate is None
+    assert assignments.assignment(claim).task.validate is None
 
 
 def test_every_outcome_can_be_sent_however_hostile_its_text() -> None:

@@ -11,7 +11,7 @@ from swarm_worker.domain.model import (
     OutcomeKind,
 )
 from swarm_worker.domain.types import LeaseId
-from swarm_worker.rpc import convert
+from swarm_worker.rpc import assignments, convert
 
 
 def test_the_results_of_dependencies_come_with_the_claim_in_its_order() -> None:
@@ -31,7 +31,7 @@ def test_the_results_of_dependencies_come_with_the_claim_in_its_order() -> None:
         ]
     )
 
-    results = convert.assignment(claim).dependency_results
+    results = assignments.assignment(claim).dependency_results
 
     assert results == (
         DependencyResult(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from swarm_worker.domain.changes import Change, Landing
+from swarm_worker.domain.sandbox import NO_LIMITS, NetworkAccess, ResourceLimits, SandboxKind
 from swarm_worker.domain.types import LeaseId, Role, SessionId
 from swarm_worker.domain.workspaces import LandingStyle, RetryFrom, WorkspaceKind
 
@@ -31,6 +33,7 @@ class FailureClass(StrEnum):
     BAD_CHECK = "bad_check"
     LANDING_CONFLICT = "landing_conflict"
     LANDING_FAILED = "landing_failed"
+    RESOURCE_EXHAUSTED = "resource_exhausted"
 
 
 class OutcomeKind(StrEnum):
@@ -88,6 +91,10 @@ class Task:
     must_change: bool = True
     # None means as the end of the attempt before suggests.
     retry_from: RetryFrom | None = None
+    # None means as the worker is set.
+    sandbox: SandboxKind | None = None
+    network: NetworkAccess = NetworkAccess.FULL
+    limits: ResourceLimits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,41 +226,6 @@ class Failure:
     error: str
     # The wait that the provider asked for; None if it named no time.
     retry_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedFile:
-    """A changed file; `status` is the letter of `git diff --name-status`, the counts are None for a binary file."""
-
-    path: str
-    status: str
-    added: int | None = None
-    removed: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The difference that an attempt made in its clone; `ref` keeps the commit `head` in the source repository."""
-
-    base: str
-    head: str
-    ref: str = ""
-    files: tuple[ChangedFile, ...] = ()
-    file_count: int = 0
-    # Empty if the patch is too long.
-    patch: str = ""
-    # New files that git ignores.
-    ignored: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Landing:
-    """The commit with an attempt's work on the target; `found` if an earlier attempt had landed it."""
-
-    target: str
-    commit: str
-    onto: str = ""
-    found: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class Attempt:
 
     async def _run(self) -> Outcome:
         """Runs the attempt in its workspace, which is closed whatever the outcome is."""
-        self.context = replace(self.context, project_root=self.workspace.root)
+        self.context = self.context.within(self.workspace)
         ended = await self.workspace.open(self._run_checks) or await self._work()
         return await self.workspace.close(ended)
 

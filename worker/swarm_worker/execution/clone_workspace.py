@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from amplifier_swarm.text import one_line
+from swarm_worker.domain.changes import Change, ChangedFile, Landing
 from swarm_worker.domain.model import (
     Assignment,
-    Change,
-    ChangedFile,
     Failure,
     FailureClass,
-    Landing,
     Outcome,
     OutcomeKind,
 )
@@ -96,6 +94,10 @@ class CloneWorkspace:
     @property
     def root(self) -> Path:
         return self.folder / "work"
+
+    @property
+    def borrowed(self) -> Sequence[Path]:
+        return () if self._clone is None else self._clone.borrowed
 
     async def open(self, run_checks: CheckRunner) -> Outcome | None:
         self.leased.add(self.folder.name)

@@ -8,13 +8,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import Final
 
+from swarm_worker.domain.changes import Landing
 from swarm_worker.domain.finding_ids import with_ids
 from swarm_worker.domain.model import (
     Assignment,
     Failure,
     FailureClass,
     Finding,
-    Landing,
     Outcome,
     OutcomeKind,
     Verdict,

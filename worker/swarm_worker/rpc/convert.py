@@ -1,24 +1,20 @@
-"""Conversion between wire messages and the worker's values.
+"""Conversion of the worker's values to wire messages; `assignments` converts claims.
 
 Invariant: text leaves here as valid UTF-8 and within its bounds.
 """
 
-import json
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Final
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
-from amplifier_swarm import light_imports
 from amplifier_swarm.v1 import session_pb2, task_pb2, worker_service_pb2
-from swarm_worker.domain import model, types, workspaces
-from swarm_worker.rpc.orders import seconds
+from swarm_worker.domain import changes, model, types
 
 ISSUE_CHARS: Final = 4_000
 NOTES_CHARS: Final = 16_000
 TAIL_CHARS: Final = 8_000
 WHY_CHARS: Final = 2_000
-_Limit = Literal["builder_timeout", "validator_timeout", "stall_timeout", "check_timeout"]
 # The text of a session is bounded, so that no outcome outgrows a message.
 ITEMS: Final = 200
 ITEM_CHARS: Final = 1_000
@@ -31,92 +27,6 @@ _ROLES: Final = {
     types.Role.VALIDATOR: session_pb2.SESSION_ROLE_VALIDATOR,
 }
 _KINDS: Final = {kind: session_pb2.LogKind.Value(f"LOG_KIND_{kind.name}") for kind in model.LogKind}
-_WORKSPACES: Final = {
-    task_pb2.WorkspaceKind.Value(f"WORKSPACE_KIND_{kind.name}"): kind for kind in workspaces.WorkspaceKind
-}
-_LANDINGS: Final = {
-    task_pb2.LandingStyle.Value(f"LANDING_STYLE_{style.name}"): style for style in workspaces.LandingStyle
-}
-_STARTS: Final = {
-    task_pb2.RetryFrom.Value(f"RETRY_FROM_{start.name}"): start for start in workspaces.RetryFrom
-}
-
-
-def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
-    """Returns the assignment of a claim."""
-    return model.Assignment(
-        task=_task(claim.task),
-        lease_id=types.LeaseId(claim.lease_id),
-        attempt=claim.attempt,
-        epoch=claim.epoch,
-        findings=tuple(model.Finding(f.finding_id, f.file, f.issue, f.severity) for f in claim.findings),
-        last_error=claim.last_error,
-        dependency_results=tuple(map(_dependency_result, claim.dependency_results)),
-        traceparent=claim.traceparent,
-        base=claim.base,
-        first_base=claim.first_base,
-        previous_head=claim.previous_head,
-        previous_failure=_failure_name(claim.previous_failure),
-    )
-
-
-def _failure_name(value: int) -> str:
-    found = task_pb2.FailureClass.DESCRIPTOR.values_by_number.get(value) if value else None
-    return found.name.removeprefix("FAILURE_CLASS_").lower() if found else ""
-
-
-def _dependency_result(result: worker_service_pb2.DependencyResult) -> model.DependencyResult:
-    built = _builder_result_of(result.builder_result) if result.HasField("builder_result") else None
-    return model.DependencyResult(result.task_id, result.name, built, result.verdict_summary)
-
-
-def _builder_result_of(result: session_pb2.BuilderResult) -> model.BuilderResult:
-    return model.BuilderResult(
-        status=result.status,
-        files_created=tuple(result.files_created),
-        files_modified=tuple(result.files_modified),
-        tests_written=result.tests_written if result.HasField("tests_written") else None,
-        tests_passed=result.tests_passed if result.HasField("tests_passed") else None,
-        implementation_notes=result.implementation_notes,
-        blockers=tuple(result.blockers),
-    )
-
-
-def _task(task: task_pb2.TaskDefinition) -> model.Task:
-    document = light_imports.message_to_dict(task)
-    return model.Task(
-        id=task.task_id,
-        document=json.dumps(document, ensure_ascii=False),
-        name=task.name or task.task_id,
-        phase=task.phase,
-        type=task.type,
-        description=task.description,
-        acceptance_criteria=tuple(task.acceptance_criteria),
-        files=tuple(task.files),
-        design_docs=tuple(task.design_docs),
-        checks=tuple(task.checks),
-        validate=task.validate if task.HasField("validate") else None,
-        builder_agent=task.builder_agent,
-        validator_agent=task.validator_agent,
-        builder_timeout_s=_limit(task, "builder_timeout"),
-        validator_timeout_s=_limit(task, "validator_timeout"),
-        stall_timeout_s=_limit(task, "stall_timeout"),
-        check_timeout_s=_limit(task, "check_timeout"),
-        keep_on_disconnect=task.on_disconnect == task_pb2.DISCONNECT_POLICY_KEEP,
-        workspace=_WORKSPACES.get(task.workspace),
-        setup=tuple(task.setup),
-        keep=tuple(task.keep),
-        artifacts=tuple(task.artifacts),
-        land=task.land if task.HasField("land") else True,
-        landing=_LANDINGS.get(task.landing, workspaces.LandingStyle.SQUASH),
-        landing_checks=tuple(task.landing_checks),
-        must_change=task.changes != task_pb2.EXPECTED_CHANGES_NONE,
-        retry_from=_STARTS.get(task.retry_from),
-    )
-
-
-def _limit(task: task_pb2.TaskDefinition, name: _Limit) -> float | None:
-    return seconds(getattr(task, name)) if task.HasField(name) else None
 
 
 def session_start(start: model.SessionStart) -> worker_service_pb2.SessionRecord:
@@ -247,7 +157,7 @@ def _receipt(receipt: model.KillReceipt) -> session_pb2.KillReceipt:
     )
 
 
-def _change(change: model.Change) -> task_pb2.Change:
+def _change(change: changes.Change) -> task_pb2.Change:
     return task_pb2.Change(
         base=change.base,
         head=change.head,
@@ -264,7 +174,7 @@ def _change(change: model.Change) -> task_pb2.Change:
     )
 
 
-def _landing(landing: model.Landing) -> task_pb2.Landing:
+def _landing(landing: changes.Landing) -> task_pb2.Landing:
     return task_pb2.Landing(
         target=landing.target, commit=landing.commit, onto=landing.onto, found=landing.found
     )

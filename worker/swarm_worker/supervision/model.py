@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from swarm_worker.domain.model import KillReceipt
+from swarm_worker.domain.sandbox import NO_LIMITS, ResourceLimits
 from swarm_worker.supervision.hidden_paths import NOTHING_HIDDEN, HiddenPaths
 
 
@@ -20,6 +21,7 @@ class EndCause(StrEnum):
     STALL = "stall"
     SPAWN = "spawn"  # the program was not started
     LOST = "lost"  # its guard was ended from outside
+    LIMIT = "limit"  # it reached a limit of its control group
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,9 @@ class Launch:
     # What a session in a mount namespace of its own does not see, and files that it reads all the same.
     hidden: HiddenPaths = NOTHING_HIDDEN
     reads: Sequence[Path] = ()
+    limits: ResourceLimits = NO_LIMITS
+    # Whether `argv` starts a sandbox around the program.
+    wrapped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,38 @@
+"""The change that an attempt made to the files of its clone, and how it came onto the target."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFile:
+    """A changed file; `status` is the letter of `git diff --name-status`, the counts are None for a binary file."""
+
+    path: str
+    status: str
+    added: int | None = None
+    removed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The difference that an attempt made in its clone; `ref` keeps the commit `head` in the source repository."""
+
+    base: str
+    head: str
+    ref: str = ""
+    files: tuple[ChangedFile, ...] = ()
+    file_count: int = 0
+    # Empty if the patch is too long.
+    patch: str = ""
+    # New files that git ignores.
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """The commit with an attempt's work on the target; `found` if an earlier attempt had landed it."""
+
+    target: str
+    commit: str
+    onto: str = ""
+    found: bool = False
