@@ -11,15 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from swarm_worker.sandbox.visible import CPU_LIST, Binding, resolver_file, secrets_of_etc, system_folders
+from swarm_worker.sandbox.visible import (
+    CPU_LIST,
+    READ_ONLY_OF_PROC,
+    SECRETS_OF_PROC,
+    Binding,
+    resolver_file,
+    secrets_of_etc,
+    system_folders,
+)
 from swarm_worker.storage import private_folder as private
 
 SHELL: Final = "/bin/sh"
 SECCOMP_FD: Final = "9"
 # The shell opens the filter, since a guard closes all descriptors of a session but its three streams.
 WITH_FILTER: Final = f'exec {SECCOMP_FD}<"$1" && shift && exec "$@"'
-# bubblewrap and shells report the death by a signal in this way.
-SIGNAL_BASE: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,8 @@ def _files(view: View) -> Iterator[str]:
             yield from ("--symlink", str(folder.readlink()), str(folder))
         else:
             yield from _bind(Binding(folder))
-    yield from ("--proc", "/proc", "--dev", "/dev", "--dir", "/run", "--symlink", "../run", "/var/run")
+    yield from _kernel_files()
+    yield from ("--dir", "/run", "--symlink", "../run", "/var/run")
     yield from ("--ro-bind-try", str(CPU_LIST), str(CPU_LIST))
     if resolver := resolver_file():
         yield from _bind(Binding(resolver))
@@ -91,12 +98,25 @@ def _files(view: View) -> Iterator[str]:
     for folder in view.hidden_folders:
         yield from ("--tmpfs", str(folder))
     for file in (*view.hidden_files, *secrets_of_etc()):
-        yield from ("--tmpfs", str(file)) if file.is_dir() else ("--ro-bind", "/dev/null", str(file))
+        yield from _hide(file)
     for path in view.shown:
         yield from _bind(Binding(path))
     for folder in view.hidden_folders:
         yield from ("--remount-ro", str(folder))
     yield from ("--remount-ro", "/")
+
+
+def _kernel_files() -> Iterator[str]:
+    yield from ("--proc", "/proc", "--dev", "/dev")
+    for name in READ_ONLY_OF_PROC:
+        yield from ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")
+    for name in SECRETS_OF_PROC:
+        if (path := Path("/proc", name)).exists():
+            yield from _hide(path)
+
+
+def _hide(path: Path) -> Sequence[str]:
+    return ("--tmpfs", str(path)) if path.is_dir() else ("--ro-bind", "/dev/null", str(path))
 
 
 def _bind(binding: Binding) -> Sequence[str]:

@@ -40,6 +40,10 @@ SECRETS_OF_ETC: Final = (
     "ssl/private",
     "krb5.keytab",
 )
+# What root may write of /proc without any capability, such as the program that the kernel starts for a core dump.
+READ_ONLY_OF_PROC: Final = ("sys", "sysrq-trigger", "irq", "bus", "fs")
+# What tells of the whole machine.
+SECRETS_OF_PROC: Final = ("kcore", "keys", "key-users", "timer_list", "sched_debug", "scsi", "acpi")
 HEAD_BYTES: Final = 256
 # More links, and more interpreters of interpreters, than any installation has.
 MAX_LINKS: Final = 16

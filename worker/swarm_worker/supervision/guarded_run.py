@@ -43,6 +43,9 @@ from swarm_worker.supervision.supervisor import ProcessSupervisor
 END_SURVIVORS_S: Final = 2.0
 # The pipes end with the process tree; pipes that a survivor keeps open are abandoned after this.
 PIPES_END_S: Final = 5.0
+# A sandbox adds this to the number of a signal. The signals are those that a program gets for a fault, and SIGKILL.
+SIGNAL_BASE: Final = 128
+FATAL_SIGNALS: Final = frozenset((4, 6, 7, 8, 9, 11))
 
 
 async def run_guarded(
@@ -102,6 +105,7 @@ class GuardedRun:
         self._cgroup = ""
         self._groups: list[LimitGroup] = []
         self._limited = NO_LIMITS
+        self._wrapped = False
         self._marks = frozenset[bytes]()
         # Whether the guard reported that nothing of the session is left, so that it can take the next session.
         self._guard_is_free = False
@@ -130,7 +134,7 @@ class GuardedRun:
             os.close(stdin)
             stdin = os.open(os.devnull, os.O_RDONLY)
         self._cgroup = self._supervisor.cgroup_for(launch.lock.stem)
-        self._limited = launch.limits
+        self._limited, self._wrapped = launch.limits, launch.wrapped
         self._marks = attempt_marks(launch.env)
         try:
             fds = (lock_fd, stdin, stdout, stderr)
@@ -251,7 +255,7 @@ class GuardedRun:
         report = parse_report(packet)
         self._guard_error = report.error or self._guard_error
         if report.event == ENDED:
-            self._exit_code = report.code
+            self._exit_code = _own_code(report.code) if self._wrapped else report.code
             # A guard can start processes in one namespace only.
             self._guard_is_free = not report.counts.survivors and report.containment != PIDNS
             self._ended.set_result(self._run_end(report))
@@ -291,3 +295,9 @@ class GuardedRun:
         if not self._guard.send(kill_order(grace_s)):
             self._guard.shutdown_write()
         self._watched.expect_end(asyncio.get_running_loop().time(), grace_s)
+
+
+def _own_code(code: int | None) -> int | None:
+    """Returns the exit code of the program in a sandbox, which reports the death by a signal as a shell does."""
+    number = (code or 0) - SIGNAL_BASE
+    return -number if number in FATAL_SIGNALS else code
