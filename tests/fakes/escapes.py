@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -47,6 +48,11 @@ def signalled(number: int) -> str:
     os.kill(number, signal.SIGCONT)
     # In a namespace the number may be that of another process.
     return str(number) if number in pids() and number > 20 else ""
+
+
+def traced(number: int) -> str:
+    """Attaches to a process of the machine as a debugger does."""
+    return called("ptrace", PTRACE_ATTACH, number, None, None) if number in pids() and number > 20 else ""
 
 
 def pids() -> list[int]:
@@ -109,21 +115,13 @@ def daemon() -> str:
 def main() -> None:
     """Tries everything and prints the results."""
     given = json.loads(sys.argv[1])
-    found = {f"read {name}": attempt(lambda path=path: read(path)) for name, path in given["secrets"].items()}
-    found |= {
-        f"write {name}": attempt(lambda path=path: write(path)) for name, path in given["targets"].items()
-    }
+    found = {f"read {name}": attempt(partial(read, path)) for name, path in given["secrets"].items()}
+    found |= {f"write {name}": attempt(partial(write, path)) for name, path in given["targets"].items()}
     for name, number in given["pids"].items():
         for file in ("environ", "mem", "maps"):
-            found[f"{file} of {name}"] = attempt(lambda path=f"/proc/{number}/{file}": read(path))
-        found[f"signal {name}"] = attempt(lambda number=number: signalled(number))
-        found[f"trace {name}"] = attempt(
-            lambda number=number: (
-                called("ptrace", PTRACE_ATTACH, number, None, None)
-                if number in pids() and number > 20
-                else ""
-            )
-        )
+            found[f"{file} of {name}"] = attempt(partial(read, f"/proc/{number}/{file}"))
+        found[f"signal {name}"] = attempt(partial(signalled, number))
+        found[f"trace {name}"] = attempt(partial(traced, number))
     found |= {
         "port": attempt(lambda: connected(socket.AF_INET, ("127.0.0.1", given["port"]))),
         "abstract socket": attempt(lambda: connected(socket.AF_UNIX, given["abstract"].encode())),

@@ -153,7 +153,7 @@ async def test_a_limit_that_can_t_be_kept_starts_nothing(tmp_path: Path) -> None
 
     ended = await place.run("print('ran')", ResourceLimits(memory_bytes=64 * MIB))
 
-    assert (ended.cause, place.output.out) == (EndCause.SPAWN, b"")
+    assert (ended.cause, bytes(place.output.out)) == (EndCause.SPAWN, b"")
     assert "memory can't be limited here: no groups at all" in ended.error
 
 
@@ -163,7 +163,7 @@ async def test_a_group_that_can_t_be_made_starts_nothing(tmp_path: Path, groups:
 
     ended = await place.run("print('ran')", ResourceLimits(pids=20))
 
-    assert (ended.cause, place.output.out) == (EndCause.SPAWN, b"")
+    assert (ended.cause, bytes(place.output.out)) == (EndCause.SPAWN, b"")
     assert "can't limit the session" in ended.error
 
 
