@@ -39,6 +39,7 @@ SECRETS_OF_ETC: Final = (
     "ssh/ssh_host_*_key",
     "ssl/private",
     "krb5.keytab",
+    "swarm",
 )
 # What root may write of /proc without any capability, such as the program that the kernel starts for a core dump.
 READ_ONLY_OF_PROC: Final = ("sys", "sysrq-trigger", "irq", "bus", "fs")
