@@ -32,7 +32,7 @@ class NetworkAccess(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ResourceLimits:
-    """Limits of one session with everything that it starts; 0 is no limit."""
+    """Limits of one session with everything that it starts; 0 means unlimited."""
 
     memory_bytes: int = 0
     cpus: float = 0.0

@@ -1,4 +1,4 @@
-"""What a task asks a worker to enforce, and which worker fits."""
+"""Demands of a task for a sandbox and limits, and the workers that fit."""
 
 from typing import Any
 

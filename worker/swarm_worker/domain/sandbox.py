@@ -30,7 +30,7 @@ class Resource(StrEnum):
 
 
 class ResourceLimits(NamedTuple):
-    """Limits of one session with everything that it starts; 0 is no limit."""
+    """Limits of one session with everything that it starts; 0 means unlimited."""
 
     memory_bytes: int = 0
     cpus: float = 0.0

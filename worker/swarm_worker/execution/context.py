@@ -17,7 +17,7 @@ from swarm_worker.supervision.hidden_paths import HiddenPaths
 from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer
 
 
-class Place(Protocol):
+class SessionFolder(Protocol):
     """The folder in which sessions run; see workspaces.Workspace, which imports this module."""
 
     @property
@@ -52,7 +52,7 @@ class SessionContext:
     # None where no file is left for people.
     artifacts: ArtifactSink | None = None
 
-    def within(self, workspace: Place) -> "SessionContext":
+    def within(self, workspace: SessionFolder) -> "SessionContext":
         """Returns the context of sessions that run in that workspace."""
         confinement = self.confinement.within(workspace.root, lambda: workspace.borrowed)
         return replace(self, project_root=workspace.root, confinement=confinement)

@@ -1,4 +1,7 @@
-"""What a worker can enforce on sessions: found at its start by trying, announced to the server, shown by `--check`."""
+"""The abilities of a worker to limit sessions and to hide the machine from them.
+
+They are found at its start by trying, announced to the server, and shown by `--check`.
+"""
 
 import os
 import subprocess
@@ -82,7 +85,9 @@ class Abilities:
                     task_pb2.SandboxKind.Value(f"SANDBOX_KIND_{kind.name}") for kind in self.sandboxes
                 ],
                 no_network=SandboxKind.BWRAP in self.sandboxes and self.bubblewrap.has_network,
-                limits=task_pb2.ResourceLimits(memory_bytes=int(known[0]), cpus=known[1], pids=int(known[2])),
+                limits=task_pb2.ResourceLimits(
+                    memory_bytes=int(known[0]), cpus=known[1], processes=int(known[2])
+                ),
             )
         )
 

@@ -41,8 +41,8 @@ class Bubblewrap:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """The files that one session sees; `home` is where its home folder appears."""
+class SandboxView:
+    """The files that a session sees; `home` is where its home folder appears."""
 
     private: Path
     home: Path
@@ -54,7 +54,7 @@ class View:
 
 
 def sandboxed_argv(
-    bubblewrap: Bubblewrap, view: View, argv: Sequence[str], *, cwd: Path, network: bool
+    bubblewrap: Bubblewrap, view: SandboxView, argv: Sequence[str], *, cwd: Path, network: bool
 ) -> Sequence[str]:
     """Returns the command that starts the program in its sandbox."""
     arguments = [
@@ -79,7 +79,7 @@ def _namespaces(bubblewrap: Bubblewrap, *, network: bool) -> Iterator[str]:
     yield from bubblewrap.options
 
 
-def _files(view: View) -> Iterator[str]:
+def _files(view: SandboxView) -> Iterator[str]:
     for folder in system_folders():
         if folder.is_symlink():
             yield from ("--symlink", str(folder.readlink()), str(folder))

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from swarm_worker.domain.sandbox import NO_LIMITS, ResourceLimits
-from swarm_worker.sandbox.bwrap import Bubblewrap, View, sandboxed_argv
+from swarm_worker.sandbox.bwrap import Bubblewrap, SandboxView, sandboxed_argv
 from swarm_worker.sandbox.visible import Binding, folders_on_path, is_visible, program_paths
 from swarm_worker.storage import private_folder as private
 from swarm_worker.supervision.hidden_paths import NOTHING_HIDDEN
 from swarm_worker.supervision.model import Launch
 
 # A session's home folder where its environment names none.
-NO_HOME: Final = "/home/session"
+NO_HOME: Final = "/var/home"
 # The session's own, each below its private folder.
 PLACES_OF_TMP: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108
 # What git starts by itself, and the settings that name such programs.
@@ -63,14 +63,14 @@ class Confinement:
         env = {**launch.env, "HOME": str(view.home), "TMPDIR": str(PLACES_OF_TMP[0])}
         return replace(launch, argv=argv, env=env, hidden=NOTHING_HIDDEN, reads=(), wrapped=True)
 
-    def _view(self, launch: Launch, folder: Path) -> View:
+    def _view(self, launch: Launch, folder: Path) -> SandboxView:
         home = home_of(launch.env)
         bindings = list(self._bindings(launch, home))
 
         def shows(hidden: Path) -> bool:
             return is_visible(hidden) or any(hidden.is_relative_to(each.path) for each in bindings)
 
-        return View(
+        return SandboxView(
             private=folder,
             home=home,
             bindings=bindings,
@@ -125,7 +125,7 @@ def guarded_git(project_root: Path) -> Iterator[Binding]:
             yield Binding(git / name)
 
 
-def _clear_mount_points(view: View) -> None:
+def _clear_mount_points(view: SandboxView) -> None:
     """Makes way for what is mounted inside of the private folder."""
     mounted = [view.home, *(each.path for each in view.bindings), *view.shown]
     private_places = ((view.home, private.HOME), *((place, private.TMP) for place in PLACES_OF_TMP))

@@ -1,4 +1,4 @@
-"""What a sandboxed session sees of the machine: the system's folders, its own programs, and what the operator adds.
+"""The files that a sandboxed session sees: the system's folders, its own programs, and what the operator adds.
 
 Invariant: the list names what is visible, so a folder that nobody thought of stays invisible. No path that a session
 could have written decides what is visible.
@@ -43,7 +43,7 @@ SECRETS_OF_ETC: Final = (
 )
 # What root may write of /proc without any capability, such as the program that the kernel starts for a core dump.
 READ_ONLY_OF_PROC: Final = ("sys", "sysrq-trigger", "irq", "bus", "fs")
-# What tells of the whole machine.
+# What shows the whole machine.
 SECRETS_OF_PROC: Final = ("kcore", "keys", "key-users", "timer_list", "sched_debug", "scsi", "acpi")
 HEAD_BYTES: Final = 256
 # More links, and more interpreters of interpreters, than any installation has.

@@ -32,7 +32,15 @@ from swarm_worker.supervision.guard_locks import GuardLock
 from swarm_worker.supervision.guard_watch import WatchedRun
 from swarm_worker.supervision.kill_receipt import KillReceiptBuilder
 from swarm_worker.supervision.limits_watch import LimitsWatch
-from swarm_worker.supervision.model import EndCause, Launch, OutputSink, ProgressSink, RunEnd, RunLimits
+from swarm_worker.supervision.model import (
+    EndCause,
+    Launch,
+    OutputSink,
+    ProgressSink,
+    RunEnd,
+    RunLimits,
+    own_code,
+)
 from swarm_worker.supervision.pipes import Pipes
 from swarm_worker.supervision.progress_feed import ProgressFeed
 from swarm_worker.supervision.repeat_filter import RepeatFilter
@@ -43,9 +51,6 @@ from swarm_worker.supervision.supervisor import ProcessSupervisor
 END_SURVIVORS_S: Final = 2.0
 # The pipes end with the process tree; pipes that a survivor keeps open are abandoned after this.
 PIPES_END_S: Final = 5.0
-# A sandbox adds this to the number of a signal. The signals are those that a program gets for a fault, and SIGKILL.
-SIGNAL_BASE: Final = 128
-FATAL_SIGNALS: Final = frozenset((4, 6, 7, 8, 9, 11))
 
 
 async def run_guarded(
@@ -104,13 +109,10 @@ class GuardedRun:
         self._receipt = KillReceiptBuilder()
         self._cgroup = ""
         self._groups: list[LimitGroup] = []
-        self._limited = NO_LIMITS
-        self._wrapped = False
+        self._limited, self._wrapped = NO_LIMITS, False
         self._marks = frozenset[bytes]()
-        # Whether the guard reported that nothing of the session is left, so that it can take the next session.
-        self._guard_is_free = False
-        # Whether the guard ended before it reported the end of the session.
-        self._guard_is_lost = False
+        # Whether the guard reported that nothing of the session is left, or ended before it reported that.
+        self._guard_is_free = self._guard_is_lost = False
         self._pipes = Pipes()
         self._outputs: list[asyncio.Future[None]] = []
         # Why the worker ended the program, if it did, and the text of the error.
@@ -255,7 +257,7 @@ class GuardedRun:
         report = parse_report(packet)
         self._guard_error = report.error or self._guard_error
         if report.event == ENDED:
-            self._exit_code = _own_code(report.code) if self._wrapped else report.code
+            self._exit_code = own_code(report.code) if self._wrapped else report.code
             # A guard can start processes in one namespace only.
             self._guard_is_free = not report.counts.survivors and report.containment != PIDNS
             self._ended.set_result(self._run_end(report))
@@ -295,9 +297,3 @@ class GuardedRun:
         if not self._guard.send(kill_order(grace_s)):
             self._guard.shutdown_write()
         self._watched.expect_end(asyncio.get_running_loop().time(), grace_s)
-
-
-def _own_code(code: int | None) -> int | None:
-    """Returns the exit code of the program in a sandbox, which reports the death by a signal as a shell does."""
-    number = (code or 0) - SIGNAL_BASE
-    return -number if number in FATAL_SIGNALS else code
