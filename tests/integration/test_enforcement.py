@@ -15,7 +15,7 @@ def able(memory: int = 8 * GIB) -> task_pb2.Enforcement:
     return task_pb2.Enforcement(
         sandboxes=[task_pb2.SANDBOX_KIND_NONE, BWRAP],
         no_network=True,
-        limits=task_pb2.ResourceLimits(memory_bytes=memory, cpus=4, processes=4096),
+        limits=task_pb2.ResourceLimits(memory_bytes=memory, cpus=4, threads=4096),
     )
 
 

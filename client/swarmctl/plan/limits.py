@@ -23,7 +23,7 @@ def read_limits(field: ValueField, task: PlannedTask) -> None:
         elif name == "cpus":
             limits.cpus = number_of(entry, "a number of processors") or 0.0
         elif name == "pids":
-            limits.processes = integer_of(entry, "a number of processes", low=1, high=_INT32_HIGH) or 0
+            limits.threads = integer_of(entry, "a number of processes", low=1, high=_INT32_HIGH) or 0
         else:
             entry.fault(f"is not a limit; known: {', '.join(NAMES)}")
 
@@ -34,8 +34,8 @@ def limits_document(limits: ResourceLimits) -> Iterator[tuple[str, str | float |
         yield "memory", format_bytes(limits.memory_bytes)
     if limits.cpus:
         yield "cpus", limits.cpus
-    if limits.processes:
-        yield "pids", limits.processes
+    if limits.threads:
+        yield "pids", limits.threads
 
 
 def _memory(field: ValueField) -> int | None:

@@ -9,7 +9,7 @@ def limits_document(limits: ResourceLimits) -> Document:
     return {
         "memory": limits.memory_bytes or None,
         "cpus": words.finite(limits.cpus) or None,
-        "pids": limits.processes or None,
+        "pids": limits.threads or None,
     }
 
 

@@ -732,23 +732,23 @@ class ResourceLimits(_message.Message):
 
     MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     CPUS_FIELD_NUMBER: _builtins.int
-    PROCESSES_FIELD_NUMBER: _builtins.int
+    THREADS_FIELD_NUMBER: _builtins.int
     memory_bytes: _builtins.int
     """Memory in bytes, from 16 MiB to 1 PiB. 0 is no limit."""
     cpus: _builtins.float
     """Processor time in seconds a second, from 0.01 to 1,024. 0 is no limit."""
-    processes: _builtins.int
-    """Processes and threads at once, from 8 to 4,194,304. 0 is no limit."""
+    threads: _builtins.int
+    """Threads of all its programs at once, from 8 to 4,194,304; `pids` in task files. 0 is no limit."""
     def __init__(
         self,
         *,
         memory_bytes: _builtins.int = ...,
         cpus: _builtins.float = ...,
-        processes: _builtins.int = ...,
+        threads: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpus", b"cpus", "memory_bytes", b"memory_bytes", "processes", b"processes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpus", b"cpus", "memory_bytes", b"memory_bytes", "threads", b"threads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,12 +8,12 @@ from swarmd.wire import enums
 
 def read_limits(message: task_pb2.ResourceLimits) -> ResourceLimits:
     """Converts limits from their message; an unset one is 0."""
-    return ResourceLimits(message.memory_bytes, message.cpus, message.processes)
+    return ResourceLimits(message.memory_bytes, message.cpus, message.threads)
 
 
 def limits(value: ResourceLimits) -> task_pb2.ResourceLimits:
     """Converts limits to their message."""
-    return task_pb2.ResourceLimits(memory_bytes=value.memory_bytes, cpus=value.cpus, processes=value.pids)
+    return task_pb2.ResourceLimits(memory_bytes=value.memory_bytes, cpus=value.cpus, threads=value.pids)
 
 
 def read_enforcement(message: task_pb2.Enforcement) -> Enforcement:

@@ -62,7 +62,7 @@ def random_task(rng: random.Random, number: int, *, whole: bool = False) -> Plan
             timeout.FromNanoseconds(rng.choice([10**9, 1, 100_000_001, 604_800 * 10**9]))
         made.limits.memory_bytes = rng.choice([1, 1025, 512 << 20, 4 << 30, 3 << 40])
         made.limits.cpus = rng.choice([0.0, 0.5, 2.0, 1e-3])
-        made.limits.processes = rng.choice([0, 8, 2**31 - 1])
+        made.limits.threads = rng.choice([0, 8, 2**31 - 1])
     for name in CHOICES:
         setattr(made, name, rng.randint(least, 2))  # every number is a value
     for _ in range(rng.randint(least, 2)):

@@ -98,7 +98,7 @@ def _task(task: task_pb2.TaskDefinition) -> model.Task:
         retry_from=_STARTS.get(task.retry_from),
         sandbox=_SANDBOXES.get(task.sandbox),
         network=_NETWORKS.get(task.network, NetworkAccess.FULL),
-        limits=ResourceLimits(task.limits.memory_bytes, task.limits.cpus, task.limits.processes),
+        limits=ResourceLimits(task.limits.memory_bytes, task.limits.cpus, task.limits.threads),
     )
 
 

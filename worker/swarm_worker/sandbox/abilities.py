@@ -86,7 +86,7 @@ class Abilities:
                 ],
                 no_network=SandboxKind.BWRAP in self.sandboxes and self.bubblewrap.has_network,
                 limits=task_pb2.ResourceLimits(
-                    memory_bytes=int(known[0]), cpus=known[1], processes=int(known[2])
+                    memory_bytes=int(known[0]), cpus=known[1], threads=int(known[2])
                 ),
             )
         )
