@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from amplifier_swarm.v1 import task_pb2
-from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes.swarm_server import FakeSwarm, WorkerProcess, claim
+from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, outcome_of, write_script
 from support.repositories import make_repository, show
 from swarm_worker.domain.sandbox import Resource
 from swarm_worker.sandbox.abilities import probe_bubblewrap
@@ -20,25 +19,12 @@ COMMIT = "git -c user.name=b -c user.email=b@example.invalid commit -q"
 needs_bwrap = pytest.mark.skipif(bool(FAULT), reason=f"no sandbox here: {FAULT}")
 
 
-async def _outcome(fake: FakeSwarm, worker: WorkerProcess, sent: wire.Claim) -> task_pb2.Outcome:
-    await worker.until(lambda: fake.registered, what="it registers")
-    fake.send(claims=[sent])
-    await worker.until(lambda: sent.lease_id in fake.outcomes, what="an outcome")
-    return fake.outcomes[sent.lease_id]
-
-
-def _script(folder: Path, name: str, body: str) -> str:
-    """Writes a shell script; returns the command that runs it."""
-    (folder / name).write_text(body, encoding="utf-8")
-    return f"/bin/sh {folder / name}"
-
-
 @needs_bwrap
 async def test_builder_setup_and_checks_run_in_the_sandbox_and_the_work_lands(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
     make_repository(worker.project)
-    build = _script(
+    build = write_script(
         tmp_path,
         "build",
         f"hostname > built && ls {tmp_path} >> built 2>&1\ngit add built && {COMMIT} -m one\ntouch ~/only-mine",
@@ -47,7 +33,7 @@ async def test_builder_setup_and_checks_run_in_the_sandbox_and_the_work_lands(
     checks = ["test $(hostname) = sandbox", "test ! -e ~/only-mine", "grep -q set-up set-up.txt"]
     task = claim("t1", sandbox=BWRAP, checks=checks, setup=["hostname | sed s/sandbox/set-up/ > set-up.txt"])
 
-    outcome = await _outcome(fake, worker, task)
+    outcome = await outcome_of(fake, worker, task)
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome
     seen = show(worker.project, "swarm/main", "built").splitlines()
@@ -62,10 +48,10 @@ async def test_builder_setup_and_checks_run_in_the_sandbox_and_the_work_lands(
 async def test_a_session_without_a_network_reaches_no_port_of_the_machine(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
-    build = _script(tmp_path, "build", "test $(tail -n +3 /proc/net/dev | wc -l) = 1\n")
+    build = write_script(tmp_path, "build", "test $(tail -n +3 /proc/net/dev | wc -l) = 1\n")
     worker.start("--sandbox", "bwrap", builder=build)
 
-    outcome = await _outcome(fake, worker, claim("t1", network=task_pb2.NETWORK_ACCESS_NONE))
+    outcome = await outcome_of(fake, worker, claim("t1", network=task_pb2.NETWORK_ACCESS_NONE))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome
     assert fake.registered[0].enforcement.sandboxes == [BWRAP]
@@ -77,14 +63,14 @@ async def test_a_session_over_its_limit_ends_with_its_name_and_the_next_one_is_n
     if Resource.MEMORY not in find_limit_groups().parents:
         pytest.skip("no limit of memory here")
     hungry = "kept = []\nwhile True: kept.append(bytearray(8 << 20))"
-    build = _script(
+    build = write_script(
         tmp_path, "build", f'[ "$SWARM_TASK_ID" = t2 ] || exec {sys.executable} -I -S -c "{hungry}"\n'
     )
     worker.start("--slots", "2", builder=build)
     greedy = claim("t1", limits=task_pb2.ResourceLimits(memory_bytes=64 * 1024**2))
 
-    outcome = await _outcome(fake, worker, greedy)
-    other = await _outcome(fake, worker, claim("t2", limits=greedy.task.limits))
+    outcome = await outcome_of(fake, worker, greedy)
+    other = await outcome_of(fake, worker, claim("t2", limits=greedy.task.limits))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_RESOURCE_EXHAUSTED
     assert outcome.error == "the builder reached its limit of memory (64M)"

@@ -54,7 +54,7 @@ def _probe_sandbox(
             needed = abilities.wanted is SandboxName.BWRAP
             text = f"the {role} can't be started in it: {fault}"
             return Probe("sandbox", text, ok=not needed, warning=True, hint=hint)
-    network = "with and without a network" if found.has_network else "with the network only"
+    network = "with and without a network" if found.can_cut_network else "with the network only"
     whom = "every session" if abilities.wanted is SandboxName.BWRAP else "tasks that ask for one"
     return Probe("sandbox", f"bubblewrap makes one for {whom}, {network}")
 

@@ -37,7 +37,7 @@ class BubblewrapProbe(NamedTuple):
 
     path: str = ""
     options: Sequence[str] = ()
-    has_network: bool = False
+    can_cut_network: bool = False
     fault: str = ""
     hint: str = ""
 
@@ -84,7 +84,7 @@ class Abilities:
                 sandboxes=[
                     task_pb2.SandboxKind.Value(f"SANDBOX_KIND_{kind.name}") for kind in self.sandboxes
                 ],
-                no_network=SandboxKind.BWRAP in self.sandboxes and self.bubblewrap.has_network,
+                no_network=SandboxKind.BWRAP in self.sandboxes and self.bubblewrap.can_cut_network,
                 limits=task_pb2.ResourceLimits(
                     memory_bytes=int(known[0]), cpus=known[1], threads=int(known[2])
                 ),
@@ -140,11 +140,13 @@ def probe_bubblewrap(project_root: Path, env: Mapping[str, str]) -> BubblewrapPr
     path = find_program("bwrap", path=env.get("PATH", os.defpath))
     if path is None:
         return BubblewrapProbe(fault="bwrap is not on PATH", hint=_INSTALL)
-    for options in (NEWER_OPTIONS, ()):
-        fault = _fault_of((path, *_PROBE, *options, "--", "true"))
-        if not fault:
-            offline = _fault_of((path, *_PROBE, *options, "--unshare-net", "--", "true"))
-            return BubblewrapProbe(path, options, has_network=not offline)
+    fault = ""
+    # The best comes first, so that one start is enough on most machines.
+    for network in (("--unshare-net",), ()):
+        for options in (NEWER_OPTIONS, ()):
+            fault = _fault_of((path, *_PROBE, *options, *network, "--", "true"))
+            if not fault:
+                return BubblewrapProbe(path, options, can_cut_network=bool(network))
     return BubblewrapProbe(fault=fault, hint=_ALLOW)
 
 

@@ -37,7 +37,6 @@ class Bubblewrap:
     options: Sequence[str] = ()
     # The file with the filter of system calls; None where none is known.
     seccomp: Path | None = None
-    has_network: bool = True
 
 
 @dataclass(frozen=True, slots=True)
