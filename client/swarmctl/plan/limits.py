@@ -21,7 +21,7 @@ def read_limits(field: ValueField, task: PlannedTask) -> None:
         if name == "memory":
             limits.memory_bytes = _memory(entry) or 0
         elif name == "cpus":
-            limits.cpus = number_of(entry, "a number of processors") or 0.0
+            limits.cpus = _cpus(entry) or 0.0
         elif name == "pids":
             limits.threads = integer_of(entry, "a number of processes", low=1, high=_INT32_HIGH) or 0
         else:
@@ -47,3 +47,11 @@ def _memory(field: ValueField) -> int | None:
         field.fault(f"must be a size such as 512M or 4G, got {described(field.node)}")
         return None
     return size
+
+
+def _cpus(field: ValueField) -> float | None:
+    what = "a number of processors above 0"
+    number = number_of(field, what)
+    if number == 0:
+        field.fault(f"must be {what}, got {described(field.node)}")
+    return number

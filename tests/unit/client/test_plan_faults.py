@@ -53,6 +53,10 @@ CASES = {
         FIELD.format("limits: {memory: lots}"),
         '3: task "a": limits.memory: must be a size such as 512M or 4G, got text "lots"',
     ),
+    "no processors": (
+        FIELD.format("limits: {cpus: 0}"),
+        '3: task "a": limits.cpus: must be a number of processors above 0, got integer 0',
+    ),
     "limits as text": (
         FIELD.format("limits: 4G"),
         '3: task "a": limits: must be a mapping of memory, cpus, pids, got text "4G"',

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from swarm_worker.sandbox.visible import (
-    CPU_LIST,
     READ_ONLY_OF_PROC,
     SECRETS_OF_PROC,
+    SMALL_PARTS,
     Binding,
     resolver_file,
     secrets_of_etc,
@@ -79,16 +79,7 @@ def _namespaces(bubblewrap: Bubblewrap, *, network: bool) -> Iterator[str]:
 
 
 def _files(view: SandboxView) -> Iterator[str]:
-    for folder in system_folders():
-        if folder.is_symlink():
-            yield from ("--symlink", str(folder.readlink()), str(folder))
-        else:
-            yield from _bind(Binding(folder))
-    yield from _kernel_files()
-    yield from ("--dir", "/run", "--symlink", "../run", "/var/run")
-    yield from ("--ro-bind-try", str(CPU_LIST), str(CPU_LIST))
-    if resolver := resolver_file():
-        yield from _bind(Binding(resolver))
+    yield from _system()
     for place in ("/tmp", "/var/tmp"):  # noqa: S108  # the session's own
         yield from ("--bind", str(view.private / private.TMP), place)
     yield from ("--bind", str(view.private / private.HOME), str(view.home))
@@ -103,6 +94,20 @@ def _files(view: SandboxView) -> Iterator[str]:
     for folder in view.hidden_folders:
         yield from ("--remount-ro", str(folder))
     yield from ("--remount-ro", "/")
+
+
+def _system() -> Iterator[str]:
+    for folder in system_folders():
+        if folder.is_symlink():
+            yield from ("--symlink", str(folder.readlink()), str(folder))
+        else:
+            yield from _bind(Binding(folder))
+    yield from _kernel_files()
+    yield from ("--dir", "/run", "--symlink", "../run", "/var/run")
+    for part in SMALL_PARTS:
+        yield from ("--ro-bind-try", str(part), str(part))
+    if resolver := resolver_file():
+        yield from _bind(Binding(resolver))
 
 
 def _kernel_files() -> Iterator[str]:

@@ -29,8 +29,8 @@ SYSTEM: Final = tuple(
         "/gnu",
     )
 )
-# Programs count processors by it; the rest of /sys is not there.
-CPU_LIST: Final = Path("/sys/devices/system/cpu")
+# Programs count processors by the first; the second has the certificates of some distributions.
+SMALL_PARTS: Final = (Path("/sys/devices/system/cpu"), Path("/var/lib/ca-certificates"))
 # Readable for a worker that runs as root, and of no use to a session.
 SECRETS_OF_ETC: Final = (
     "shadow*",
