@@ -24,6 +24,14 @@ class ContainmentName(StrEnum):
     PIDNS = "pidns"
 
 
+class SandboxName(StrEnum):
+    """A sandbox of sessions; `auto` makes one for the tasks that ask for it, where that is possible."""
+
+    AUTO = "auto"
+    NONE = "none"
+    BWRAP = "bwrap"
+
+
 class WorkspaceName(StrEnum):
     """A kind of workspace; `auto` takes clones where the project root is a git work tree with a commit."""
 

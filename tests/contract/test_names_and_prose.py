@@ -17,7 +17,7 @@ ALL = [*CODE, *python_files("tests", "bench", "scripts")]
 CONTRACT_VALUES = {
     *("Task", "Role", "Usage", "Outcome", "OutcomeKind", "FailureClass"),
     *("DependencyResult", "SessionStart", "SessionEnd"),
-    *("WorkspaceKind", "LandingStyle", "RetryFrom"),
+    *("WorkspaceKind", "LandingStyle", "RetryFrom", "SandboxKind", "NetworkAccess", "ResourceLimits"),
 }
 # A docstring begins with a verb or a noun phrase. These openings make the reader look for the noun.
 OPENINGS = re.compile(r"(What|Whether|Who|Whose|Those|It|One|The same|That|These|All that)\b")

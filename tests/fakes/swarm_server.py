@@ -300,6 +300,20 @@ def claim(lease_id: str, **fields: Any) -> wire.Claim:
     )
 
 
+async def outcome_of(fake: FakeSwarm, worker: WorkerProcess, sent: wire.Claim) -> task_pb2.Outcome:
+    """Sends the claim as soon as the worker is registered; returns the attempt's outcome."""
+    await worker.until(lambda: fake.registered, what="it registers")
+    fake.send(claims=[sent])
+    await worker.until(lambda: sent.lease_id in fake.outcomes, what="an outcome")
+    return fake.outcomes[sent.lease_id]
+
+
+def write_script(folder: Path, name: str, body: str) -> str:
+    """Writes a shell script; returns the command that runs it."""
+    (folder / name).write_text(body, encoding="utf-8")
+    return f"/bin/sh {folder / name}"
+
+
 def stop(lease_id: str, action: wire.OrderAction.ValueType = wire.ORDER_ACTION_STOP) -> wire.Order:
     """Returns an order to stop an attempt."""
     return wire.Order(lease_id=lease_id, action=action, cause="the test wants it")

@@ -47,6 +47,9 @@ tasks:
     landing_checks: ["make test"]
     changes: none
     retry_from: base
+    sandbox: bwrap
+    network: none
+    limits: {memory: 4G, cpus: 1.5, pids: 512}
     land: false
 """
 Lines = list[str]

@@ -23,7 +23,8 @@ FULL = task_pb2.TaskDefinition(
     on_dependency_failure=task_pb2.DEPENDENCY_FAILURE_POLICY_BLOCK, workspace=task_pb2.WORKSPACE_KIND_CLONE,
     setup=["npm ci"], keep=["node_modules"], exclusive=["db", "port"], artifacts=["shots/*.png"], land=False,
     landing=task_pb2.LANDING_STYLE_REBASE, landing_checks=["make test"], changes=task_pb2.EXPECTED_CHANGES_NONE,
-    retry_from=task_pb2.RETRY_FROM_BASE,
+    retry_from=task_pb2.RETRY_FROM_BASE, sandbox=task_pb2.SANDBOX_KIND_AUTO, network=task_pb2.NETWORK_ACCESS_NONE,
+    limits=task_pb2.ResourceLimits(memory_bytes=4 << 30, cpus=1.5, threads=512),
 )  # fmt: skip
 FULL.builder_timeout.FromMilliseconds(1500)
 FULL.stall_timeout.SetInParent()

@@ -5,19 +5,11 @@ from pathlib import Path
 import pytest
 
 from amplifier_swarm.v1 import task_pb2
-from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, stop
+from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, outcome_of, stop, write_script
 from support.git_repositories import git, head, log, new_repository, show
 
 pytestmark = pytest.mark.slow
 COMMIT = "git -c user.name=b -c user.email=b@example.invalid commit -q"
-
-
-async def _outcome(fake: FakeSwarm, worker: WorkerProcess, sent: wire.Claim) -> task_pb2.Outcome:
-    await worker.until(lambda: fake.registered, what="it registers")
-    fake.send(claims=[sent])
-    await worker.until(lambda: sent.lease_id in fake.outcomes, what="an outcome")
-    return fake.outcomes[sent.lease_id]
 
 
 async def test_work_lands_on_the_target_and_the_checkout_stays_as_it_is(
@@ -25,12 +17,12 @@ async def test_work_lands_on_the_target_and_the_checkout_stays_as_it_is(
 ) -> None:
     start = head(new_repository(worker.project))
     (worker.project / "one.txt").write_text("mine\n")
-    build = _script(
+    build = write_script(
         tmp_path, "build", f"echo one > new\ngit add new\n{COMMIT} -m 'step one'\necho two > other"
     )
     worker.start("--workspace", "clone", builder=build)
 
-    outcome = await _outcome(fake, worker, claim("t1", name="Add new", checks=["test -f other"]))
+    outcome = await outcome_of(fake, worker, claim("t1", name="Add new", checks=["test -f other"]))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome
     assert outcome.landing.target == "swarm/main"
@@ -51,7 +43,7 @@ async def test_work_that_meets_other_work_is_checked_again_on_the_combination(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
     new_repository(worker.project)
-    build = _script(
+    build = write_script(
         tmp_path,
         "build",
         f"""
@@ -63,7 +55,7 @@ async def test_work_that_meets_other_work_is_checked_again_on_the_combination(
     worker.start("--workspace", "clone", builder=build)
 
     task = claim("t1", checks=["test -f mine && ls >> ../seen"], landing_checks=["test -f theirs"])
-    outcome = await _outcome(fake, worker, task)
+    outcome = await outcome_of(fake, worker, task)
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome
     assert log(worker.project, "swarm/main") == ["t1", "theirs", "first"]
@@ -74,7 +66,7 @@ async def test_a_conflict_ends_the_attempt_with_the_files_as_findings(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
     new_repository(worker.project, {"shared": "start\n"})
-    build = _script(
+    build = write_script(
         tmp_path,
         "build",
         f"""
@@ -85,7 +77,7 @@ async def test_a_conflict_ends_the_attempt_with_the_files_as_findings(
     )
     worker.start("--workspace", "clone", builder=build)
 
-    outcome = await _outcome(fake, worker, claim("t1"))
+    outcome = await outcome_of(fake, worker, claim("t1"))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_LANDING_CONFLICT
     assert outcome.error == "the work conflicts with swarm/main, which landed with other: shared"
@@ -98,9 +90,9 @@ async def test_a_red_combination_does_not_land(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
     start = head(new_repository(worker.project))
-    worker.start("--workspace", "clone", builder=_script(tmp_path, "build", "echo one > mine"))
+    worker.start("--workspace", "clone", builder=write_script(tmp_path, "build", "echo one > mine"))
 
-    outcome = await _outcome(fake, worker, claim("t1", landing_checks=["echo no good; exit 3"]))
+    outcome = await outcome_of(fake, worker, claim("t1", landing_checks=["echo no good; exit 3"]))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_LANDING_FAILED
     assert "no good" in outcome.verdict.findings[0].issue
@@ -115,9 +107,9 @@ async def test_a_landing_that_nobody_heard_of_is_found_without_a_session(
     trailers = "Swarm-Task: t1\nSwarm-Attempt: 1\nSwarm-Id: 0123456789ab"
     git(worker.project, "commit", "-q", "--allow-empty", "-m", "landed", "-m", trailers)
     git(worker.project, "checkout", "-q", "main")
-    worker.start("--workspace", "clone", builder=_script(tmp_path, "build", "touch ran"))
+    worker.start("--workspace", "clone", builder=write_script(tmp_path, "build", "touch ran"))
 
-    outcome = await _outcome(fake, worker, claim("t1", attempt=2, first_base=start))
+    outcome = await outcome_of(fake, worker, claim("t1", attempt=2, first_base=start))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
     assert (outcome.landing.found, outcome.landing.commit) == (
@@ -143,9 +135,9 @@ async def test_the_landing_of_another_swarm_is_not_taken_for_ones_own(
         "Swarm-Task: t1\nSwarm-Id: ffffffffffff",
     )
     git(worker.project, "checkout", "-q", "main")
-    worker.start("--workspace", "clone", builder=_script(tmp_path, "build", "echo one > mine"))
+    worker.start("--workspace", "clone", builder=write_script(tmp_path, "build", "echo one > mine"))
 
-    outcome = await _outcome(fake, worker, claim("t1", attempt=2, first_base=start))
+    outcome = await outcome_of(fake, worker, claim("t1", attempt=2, first_base=start))
 
     assert not outcome.landing.found
     assert len(fake.starts) == 1
@@ -156,7 +148,9 @@ async def test_a_killed_builder_s_work_is_kept(
 ) -> None:
     new_repository(worker.project)
     worker.start(
-        "--workspace", "clone", builder=_script(tmp_path, "build", "echo half > half; echo up; sleep 600")
+        "--workspace",
+        "clone",
+        builder=write_script(tmp_path, "build", "echo half > half; echo up; sleep 600"),
     )
     await worker.until(lambda: fake.registered, what="it registers")
     sent = claim("t1")
@@ -176,7 +170,9 @@ async def test_the_work_in_the_clone_of_a_killed_worker_is_kept_at_the_next_star
 ) -> None:
     new_repository(worker.project)
     worker.start(
-        "--workspace", "clone", builder=_script(tmp_path, "build", "echo half > half; echo up; sleep 600")
+        "--workspace",
+        "clone",
+        builder=write_script(tmp_path, "build", "echo half > half; echo up; sleep 600"),
     )
     await worker.until(lambda: fake.registered, what="it registers")
     fake.send(claims=[claim("t1")])
@@ -194,7 +190,9 @@ async def test_what_a_killed_git_left_in_a_clone_does_not_hide_its_work(
 ) -> None:
     new_repository(worker.project)
     worker.start(
-        "--workspace", "clone", builder=_script(tmp_path, "build", "echo half > half; echo up; sleep 600")
+        "--workspace",
+        "clone",
+        builder=write_script(tmp_path, "build", "echo half > half; echo up; sleep 600"),
     )
     await worker.until(lambda: fake.registered, what="it registers")
     fake.send(claims=[claim("t1")])
@@ -219,9 +217,9 @@ async def test_work_of_another_swarm_under_the_same_name_is_not_replaced(
     other = git(worker.project, "rev-parse", "HEAD")
     git(worker.project, "update-ref", "refs/swarm/t1/1", other)
     git(worker.project, "reset", "-q", "--hard", "HEAD~1")
-    worker.start("--workspace", "clone", builder=_script(tmp_path, "build", "echo one > mine"))
+    worker.start("--workspace", "clone", builder=write_script(tmp_path, "build", "echo one > mine"))
 
-    outcome = await _outcome(fake, worker, claim("t1"))
+    outcome = await outcome_of(fake, worker, claim("t1"))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome
     assert outcome.change.ref == "refs/swarm/t1/1.2"
@@ -232,12 +230,15 @@ async def test_what_a_validator_changes_is_thrown_away_and_said(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
     new_repository(worker.project)
-    validate = _script(tmp_path, "validate", 'echo bad > mine; touch more; echo \'{"verdict": "PASS"}\'')
+    validate = write_script(tmp_path, "validate", 'echo bad > mine; touch more; echo \'{"verdict": "PASS"}\'')
     worker.start(
-        "--workspace", "clone", builder=_script(tmp_path, "build", "echo good > mine"), validator=validate
+        "--workspace",
+        "clone",
+        builder=write_script(tmp_path, "build", "echo good > mine"),
+        validator=validate,
     )
 
-    outcome = await _outcome(fake, worker, claim("t1"))
+    outcome = await outcome_of(fake, worker, claim("t1"))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome
     assert show(worker.project, "swarm/main", "mine") == "good"
@@ -251,9 +252,9 @@ async def test_a_setup_that_fails_is_a_fault_of_the_set_up_and_starts_no_session
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
     new_repository(worker.project)
-    worker.start("--workspace", "clone", builder=_script(tmp_path, "build", "echo one > mine"))
+    worker.start("--workspace", "clone", builder=write_script(tmp_path, "build", "echo one > mine"))
 
-    outcome = await _outcome(fake, worker, claim("t1", setup=["true", "echo no such package; exit 9"]))
+    outcome = await outcome_of(fake, worker, claim("t1", setup=["true", "echo no such package; exit 9"]))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_BAD_CONFIG
     assert "no such package" in outcome.error
@@ -264,10 +265,10 @@ async def test_a_builder_that_changes_nothing_has_not_built(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
     start = head(new_repository(worker.project))
-    worker.start("--workspace", "clone", builder=_script(tmp_path, "build", "echo done"))
+    worker.start("--workspace", "clone", builder=write_script(tmp_path, "build", "echo done"))
 
-    outcome = await _outcome(fake, worker, claim("t1"))
-    looked = await _outcome(fake, worker, claim("t2", changes=task_pb2.EXPECTED_CHANGES_NONE))
+    outcome = await outcome_of(fake, worker, claim("t1"))
+    looked = await outcome_of(fake, worker, claim("t2", changes=task_pb2.EXPECTED_CHANGES_NONE))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_AGENT_ERROR
     assert "changed no file" in outcome.error
@@ -279,9 +280,9 @@ async def test_a_task_that_is_not_to_land_stays_on_its_ref(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
     start = head(new_repository(worker.project))
-    worker.start("--workspace", "clone", builder=_script(tmp_path, "build", "echo one > mine"))
+    worker.start("--workspace", "clone", builder=write_script(tmp_path, "build", "echo one > mine"))
 
-    outcome = await _outcome(fake, worker, claim("t1", land=False))
+    outcome = await outcome_of(fake, worker, claim("t1", land=False))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
     assert not outcome.HasField("landing")
@@ -297,9 +298,9 @@ async def test_a_claim_that_needs_a_commit_which_is_not_there_is_given_back(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
     new_repository(worker.project)
-    worker.start("--workspace", "clone", builder=_script(tmp_path, "build", "echo one > mine"))
+    worker.start("--workspace", "clone", builder=write_script(tmp_path, "build", "echo one > mine"))
 
-    outcome = await _outcome(fake, worker, claim("t1", base="1" * 40))
+    outcome = await outcome_of(fake, worker, claim("t1", base="1" * 40))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_DECLINED
     assert f"the commit {'1' * 40} of the last landing is not in" in outcome.error
@@ -311,7 +312,7 @@ async def test_without_room_on_the_disk_claims_are_given_back(
     new_repository(worker.project)
     worker.start("--workspace", "clone", "--min-free-disk", "1000000")
 
-    outcome = await _outcome(fake, worker, claim("t1"))
+    outcome = await outcome_of(fake, worker, claim("t1"))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_DECLINED
     assert "claims are given back" in worker.err
@@ -322,16 +323,16 @@ async def test_a_further_attempt_starts_from_the_work_of_a_rejected_one(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:
     start = head(new_repository(worker.project))
-    build = _script(tmp_path, "build", 'echo "$SWARM_ATTEMPT" >> tries')
+    build = write_script(tmp_path, "build", 'echo "$SWARM_ATTEMPT" >> tries')
     worker.start("--workspace", "clone", builder=build)
-    first = await _outcome(fake, worker, claim("t1", checks=["false"]))
+    first = await outcome_of(fake, worker, claim("t1", checks=["false"]))
     fake.send(claims=[])
 
     again = claim(
         "t1-again", task_id="t1", attempt=2, first_base=start, previous_head=first.change.head,
         previous_failure=task_pb2.FAILURE_CLASS_VALIDATION_FAILED,
     )  # fmt: skip
-    second = await _outcome(fake, worker, again)
+    second = await outcome_of(fake, worker, again)
 
     assert second.kind == task_pb2.OUTCOME_KIND_COMPLETED, second
     assert show(worker.project, "swarm/main", "tries") == "1\n2"
@@ -342,9 +343,3 @@ def _only_clone(folder: Path) -> Path:
     """Returns the folder of the one clone below a folder."""
     (note,) = folder.glob("**/clone.json")
     return note.parent
-
-
-def _script(folder: Path, name: str, body: str) -> str:
-    """Writes a shell script; returns the command that runs it."""
-    (folder / name).write_text(body, encoding="utf-8")
-    return f"/bin/sh {folder / name}"

@@ -21,7 +21,7 @@ from k8s.charts import CHART, rendered
 from k8s.control_plane import ControlPlane, control_plane, free_port
 from k8s.keda import KedaLoop
 from k8s.kubelet import Kubelet, container_environment
-from support.git_repositories import log, make_repository
+from support.git_repositories import log, new_repository
 from support.waiting import until
 from swarmctl.api.connection import Connection
 
@@ -144,7 +144,7 @@ def installed(folder: Path, *, most: int, session_s: float) -> Iterator[Cluster]
     Sessions of tasks whose ids begin with `long` take ten minutes.
     """
     repository = folder / "repository"
-    make_repository(repository)
+    new_repository(repository)
     script = _builder(folder, session_s)
     addresses = _addresses()
     with control_plane(_made(folder / "plane")) as plane:

@@ -9,8 +9,9 @@ from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.fingerprint import fingerprint
 from amplifier_swarm.old_state import worker_state
 from amplifier_swarm.settings import integer, number, path, read_settings, setting
+from amplifier_swarm.sizes import parse_bytes
 from amplifier_swarm.state_paths import STATE, project_state
-from amplifier_swarm.vocabulary import ContainmentName, RunnerName, WorkspaceName
+from amplifier_swarm.vocabulary import ContainmentName, RunnerName, SandboxName, WorkspaceName
 from swarm_worker.domain.names import is_worker_name
 from swarm_worker.domain.types import Role
 from swarm_worker.workspace.ref_names import is_branch_name
@@ -61,6 +62,22 @@ def umask(text: str) -> str:
     """Checks a umask in octal."""
     if not text or len(text) > 4 or set(text) - set("01234567") or int(text, 8) > 0o777:
         raise ValueError("expected an octal number from 000 to 777, such as 022")
+    return text
+
+
+def memory_size(text: str) -> int:
+    """Parses a size in bytes, such as `4G`, of at least 16 MiB."""
+    size = parse_bytes(text)
+    if size is None or not 16 * 1024**2 <= size <= 1024**5:
+        raise ValueError("expected a size from 16M to 1024T, such as 512M or 4G")
+    return size
+
+
+def sandbox_path(text: str) -> str:
+    """Checks `PATH` or `PATH:rw`."""
+    path = Path(text.removesuffix(":rw")).expanduser()
+    if not path.is_absolute():
+        raise ValueError("expected an absolute path, with :rw behind it if sessions may write there")
     return text
 
 
@@ -152,6 +169,26 @@ class WorkerConfig:
         ContainmentName.AUTO.value,
         "what holds a session's processes together",
         choices=tuple(ContainmentName),
+    )
+    sandbox: str = setting(
+        SandboxName.AUTO.value,
+        "the sandbox of sessions: for tasks that ask for it, for none, or for all",
+        choices=tuple(SandboxName),
+    )
+    sandbox_bind: tuple[str, ...] = setting(
+        (),
+        "a file or folder that sandboxed sessions see too, with :rw to write there; may be repeated",
+        parse=sandbox_path,
+        metavar="PATH[:rw]",
+    )
+    limit_memory: int = setting(
+        0, "memory of each session with all that it starts, such as 4G", parse=memory_size, metavar="SIZE"
+    )
+    limit_cpus: float = setting(
+        0.0, "processors that each session may use", parse=number(0.01, 1024), metavar="N"
+    )
+    limit_pids: int = setting(
+        0, "processes and threads of each session", parse=integer(8, 4_194_304), metavar="N"
     )
     session_umask: str = setting(
         "022", "the umask of sessions and checks, in octal", parse=umask, metavar="MASK"

@@ -22,6 +22,7 @@ from swarm_worker.domain.environment import base_environment, secrets_of
 from swarm_worker.prompts.templates import Templates, check_age, read_templates
 from swarm_worker.runners.base import Runner
 from swarm_worker.runners.selection import choose_runner
+from swarm_worker.sandbox.abilities import NO_ABILITIES, Abilities, find_abilities
 from swarm_worker.storage.state_dir import StateFolder, state_folder
 from swarm_worker.supervision.guard_locks import GUARDS_END_S, wait_for_guards
 from swarm_worker.supervision.supervisor import require_proc
@@ -48,6 +49,7 @@ class WorkerContext:
     version: str
     templates: Templates | None = None
     tracer: Tracer = NULL_TRACER
+    abilities: Abilities = NO_ABILITIES
 
 
 class Startup(NamedTuple):
@@ -74,6 +76,7 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
     if config.slots > 1 and not wants_clones(config, root) and has_repository(root):
         _log.warning("builders at once share one git work tree", slots=config.slots, folder=str(root))
     templates = read_templates(root, config.prompts)
+    abilities = find_abilities(config, runner, root, env)
     endpoint = _endpoint(config, server, root)
     if endpoint.proxy_variable:
         _log.info("the server is reached through a proxy", variable=endpoint.proxy_variable)
@@ -84,7 +87,7 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
         _accept_prompts(config, templates, folder)
         spans = create_tracer(folder.name, version)
         try:
-            context = WorkerContext(folder, runner, root, env, mask, version, templates, spans)
+            context = WorkerContext(folder, runner, root, env, mask, version, templates, spans, abilities)
             yield Startup(context, endpoint)
         finally:
             spans.close()

@@ -72,7 +72,8 @@ class Worker:
         self._opened = asyncio.Event()
         self._factory: AttemptFactory | None = None
         self._clones: Clones | None = None
-        self._supervisor = ProcessSupervisor(choose_containment(config.containment), instance=folder.instance)
+        containment, limits = choose_containment(config.containment), context.abilities.limit_groups
+        self._supervisor = ProcessSupervisor(containment, instance=folder.instance, limit_groups=limits)
         self._fence = Fence(self._supervisor)
         self._watch = HostWatch((folder.path.parent, folder.path), self)
         self._starts = StartThrottle(machine_folder(os.environ) / "starts")
@@ -249,6 +250,7 @@ class Worker:
             pid=os.getpid(), version=self._context.version, containment=self._supervisor.containment.level,
             lease_ids=self._leases.ids, opening=next(self._stream_seq), allow_rehearsal=config.allow_rehearsal,
         )  # fmt: skip
+        self._context.abilities.register(request)
         if self._clones is not None:
             self._clones.register(request)
         return request

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from amplifier_swarm.vocabulary import ContainmentName, RunnerName, WorkspaceName
+from amplifier_swarm.vocabulary import ContainmentName, RunnerName, SandboxName, WorkspaceName
 
 # The heading of these flags on help pages.
 PANEL: Final = "What goes on to each swarm-worker"
@@ -90,7 +90,15 @@ class WorkerFlags:
     containment: Annotated[
         ContainmentName | None, _option("What holds a session's processes together.", "LEVEL")
     ] = None
-
+    sandbox: Annotated[
+        SandboxName | None, _option("The sandbox of sessions: on demand, for none, for all.", "KIND")
+    ] = None
+    sandbox_bind: Annotated[
+        list[str] | None, _option("What sandboxed sessions see too; repeatable.", "PATH[:rw]")
+    ] = None
+    limit_memory: Annotated[str | None, _option("Memory of each session, such as 4G.", "SIZE")] = None
+    limit_cpus: Annotated[float | None, _amount("Processors of each session.", "N")] = None
+    limit_pids: Annotated[int | None, _amount("Processes of each session.", "N")] = None
     session_umask: Annotated[str | None, _option("The umask of sessions, in octal.", "MASK")] = None
 
     def argv(self) -> Iterator[str]:

@@ -15,11 +15,14 @@ from amplifier_swarm.v1.task_pb2 import (
     DisconnectPolicy,
     ExpectedChanges,
     LandingStyle,
+    NetworkAccess,
     RetryFrom,
+    SandboxKind,
     TaskStatus,
     WorkspaceKind,
 )
 from swarmctl import text_format
+from swarmctl.plan.limits import read_limits
 from swarmctl.plan.rehearsal import rehearsal_of
 from swarmctl.plan.scalars import Kind, described, kind_of
 from swarmctl.plan.values import (
@@ -48,6 +51,8 @@ CHOICES: Final[Mapping[str, Any]] = {
     "landing": LandingStyle,
     "changes": ExpectedChanges,
     "retry_from": RetryFrom,
+    "sandbox": SandboxKind,
+    "network": NetworkAccess,
 }
 
 Setter = Callable[[ValueField, PlannedTask], None]
@@ -183,12 +188,25 @@ FIELDS: Final[Mapping[str, Setter]] = {
     "landing_checks": _commands,
     "changes": _choice,
     "retry_from": _choice,
+    "sandbox": _choice,
+    "network": _choice,
+    "limits": read_limits,
     "rehearsal": _rehearsal,
 }
 
 
 # Fields that the top of a file may hold too, for all its tasks: they belong to the project more than to a task.
-FIELDS_OF_TOP: Final = ("workspace", "setup", "keep", "land", "landing", "landing_checks")
+FIELDS_OF_TOP: Final = (
+    "workspace",
+    "setup",
+    "keep",
+    "land",
+    "landing",
+    "landing_checks",
+    "sandbox",
+    "network",
+    "limits",
+)
 
 
 def concurrency_of(field: ValueField) -> dict[str, int]:

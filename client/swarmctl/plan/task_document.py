@@ -12,6 +12,7 @@ from amplifier_swarm.v1.task_pb2 import (
 )
 from swarmctl import text_format
 from swarmctl.plan.fields import CHOICES
+from swarmctl.plan.limits import limits_document
 
 VERSION: Final = 1
 # A task in any other status starts again where it is imported.
@@ -88,7 +89,9 @@ def _workspace(definition: TaskDefinition) -> Iterator[tuple[str, Value]]:
         yield "land", definition.land
     yield from _choices(definition, "landing")
     yield from _lists(definition, "landing_checks")
-    yield from _choices(definition, "changes", "retry_from")
+    yield from _choices(definition, "changes", "retry_from", "sandbox", "network")
+    if limits := dict(limits_document(definition.limits)):
+        yield "limits", limits
 
 
 def _choices(definition: TaskDefinition, *names: str) -> Iterator[tuple[str, Value]]:

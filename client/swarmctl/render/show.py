@@ -16,13 +16,16 @@ from amplifier_swarm.v1.task_pb2 import (
     ExpectedChanges,
     FailureClass,
     LandingStyle,
+    NetworkAccess,
     OutcomeKind,
     RetryFrom,
+    SandboxKind,
     Task,
     TaskDefinition,
     WorkspaceKind,
 )
 from swarmctl import text_format
+from swarmctl.plan.limits import limits_document
 from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, facts, prose
 from swarmctl.render.changes import change_blocks
 from swarmctl.render.findings import course_text, findings_blocks
@@ -77,6 +80,7 @@ def _task_facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attem
         ("kept folders", cell(", ".join(definition.keep))),
         ("landing", cell(_landing_text(definition))),
         ("work", cell(_work_text(task))),
+        ("sandbox", cell(_sandbox_text(definition))),
         ("created", cell(text_format.iso(task, "created_at"))),
         ("started", cell(text_format.iso(task, "started_at"))),
         ("ended", cell(text_format.iso(task, "completed_at"))),
@@ -102,6 +106,17 @@ def _landing_text(definition: TaskDefinition) -> str:
         ("retry_from", text_format.word(RetryFrom, definition.retry_from)),
     )
     return ", ".join(f"{name}: {word}" for name, word in asked if word)
+
+
+def _sandbox_text(definition: TaskDefinition) -> str:
+    """Returns the sandbox and the limits that the author asks for; empty if it is nothing."""
+    asked = [
+        text_format.word(SandboxKind, definition.sandbox),
+        *(f"{name}: {value}" for name, value in limits_document(definition.limits)),
+    ]
+    if definition.network == NetworkAccess.NETWORK_ACCESS_NONE:
+        asked.insert(1, "network: none")
+    return ", ".join(part for part in asked if part)
 
 
 def _definition_blocks(definition: TaskDefinition) -> Iterator[Block]:

@@ -2,6 +2,7 @@
 
 from amplifier_swarm.documents import Document, words
 from amplifier_swarm.documents.changes import change_document, landing_document
+from amplifier_swarm.documents.enforcement import limits_document
 from amplifier_swarm.documents.findings import answer_document, finding_document, findings_per_verdict
 from amplifier_swarm.documents.holds import note_document
 from amplifier_swarm.documents.receipts import receipt_document
@@ -23,8 +24,10 @@ from amplifier_swarm.v1.task_pb2 import (
     FailureClass,
     LandingStyle,
     LateResult,
+    NetworkAccess,
     OutcomeKind,
     RetryFrom,
+    SandboxKind,
     TaskDefinition,
     WorkspaceKind,
 )
@@ -78,6 +81,9 @@ def _workspace(definition: TaskDefinition) -> Document:
         "landing_checks": list(definition.landing_checks),
         "changes": words.word(ExpectedChanges, definition.changes),
         "retry_from": words.word(RetryFrom, definition.retry_from),
+        "sandbox": words.word(SandboxKind, definition.sandbox),
+        "network": words.word(NetworkAccess, definition.network),
+        "limits": limits_document(definition.limits),
     }
 
 

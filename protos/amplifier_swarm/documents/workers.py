@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from amplifier_swarm.documents import Document, words
+from amplifier_swarm.documents.enforcement import enforcement_document
 from amplifier_swarm.v1.swarm_pb2 import Worker, WorkerStatus
 
 
@@ -20,6 +21,7 @@ def worker_document(worker: Worker) -> Document:
         "stopped_by": words.iso(worker, "stopped_by"),
         "labels": dict(sorted(worker.labels.items())),
         "containment": worker.containment or None,
+        "enforcement": enforcement_document(worker.enforcement),
         "version": worker.version or None,
         "task_ids": list(worker.task_ids),
     }

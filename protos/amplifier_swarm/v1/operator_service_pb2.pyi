@@ -63,6 +63,8 @@ class _ReasonKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonKind
     """It needs a clone, and no worker that fits can make one."""
     REASON_KIND_ON_HOLD: _ReasonKind.ValueType  # 14
     """It waits for a person."""
+    REASON_KIND_NOT_ENFORCED: _ReasonKind.ValueType  # 20
+    """It asks for a sandbox or limits that no worker with its labels can enforce."""
 
 class ReasonKind(_ReasonKind, metaclass=_ReasonKindEnumTypeWrapper):
     """What may keep a task where it is. May grow."""
@@ -97,6 +99,8 @@ REASON_KIND_NO_CLONE: ReasonKind.ValueType  # 13
 """It needs a clone, and no worker that fits can make one."""
 REASON_KIND_ON_HOLD: ReasonKind.ValueType  # 14
 """It waits for a person."""
+REASON_KIND_NOT_ENFORCED: ReasonKind.ValueType  # 20
+"""It asks for a sandbox or limits that no worker with its labels can enforce."""
 Global___ReasonKind: _TypeAlias = ReasonKind  # noqa: Y015
 
 class _TokenKind:

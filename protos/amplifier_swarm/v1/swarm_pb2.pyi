@@ -288,6 +288,7 @@ class Worker(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     TASK_IDS_FIELD_NUMBER: _builtins.int
     STOPPED_BY_FIELD_NUMBER: _builtins.int
+    ENFORCEMENT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     status: Global___WorkerStatus.ValueType
@@ -324,6 +325,10 @@ class Worker(_message.Message):
         `DISCONNECT_POLICY_KEEP`. Unset if it holds none.
         """
 
+    @_builtins.property
+    def enforcement(self) -> _task_pb2.Enforcement:
+        """What it can enforce on sessions."""
+
     def __init__(
         self,
         *,
@@ -340,10 +345,11 @@ class Worker(_message.Message):
         version: _builtins.str = ...,
         task_ids: _abc.Iterable[_builtins.str] | None = ...,
         stopped_by: _timestamp_pb2.Timestamp | None = ...,
+        enforcement: _task_pb2.Enforcement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_seen_at", b"last_seen_at", "stopped_by", b"stopped_by"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["enforcement", b"enforcement", "last_seen_at", b"last_seen_at", "stopped_by", b"stopped_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["containment", b"containment", "host", b"host", "labels", b"labels", "last_seen_at", b"last_seen_at", "name", b"name", "pid", b"pid", "runner", b"runner", "running", b"running", "slots", b"slots", "status", b"status", "stopped_by", b"stopped_by", "task_ids", b"task_ids", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["containment", b"containment", "enforcement", b"enforcement", "host", b"host", "labels", b"labels", "last_seen_at", b"last_seen_at", "name", b"name", "pid", b"pid", "runner", b"runner", "running", b"running", "slots", b"slots", "status", b"status", "stopped_by", b"stopped_by", "task_ids", b"task_ids", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

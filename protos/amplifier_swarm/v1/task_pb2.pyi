@@ -23,6 +23,58 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _SandboxKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SandboxKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SandboxKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SANDBOX_KIND_UNSPECIFIED: _SandboxKind.ValueType  # 0
+    """As the worker is set."""
+    SANDBOX_KIND_NONE: _SandboxKind.ValueType  # 1
+    """No sandbox: sessions see what their user sees."""
+    SANDBOX_KIND_AUTO: _SandboxKind.ValueType  # 2
+    """Any sandbox that the worker can make."""
+    SANDBOX_KIND_BWRAP: _SandboxKind.ValueType  # 3
+    """Bubblewrap: namespaces in which the machine is read-only and everything but the workspace is private."""
+
+class SandboxKind(_SandboxKind, metaclass=_SandboxKindEnumTypeWrapper):
+    """The kinds of sandbox. May grow."""
+
+SANDBOX_KIND_UNSPECIFIED: SandboxKind.ValueType  # 0
+"""As the worker is set."""
+SANDBOX_KIND_NONE: SandboxKind.ValueType  # 1
+"""No sandbox: sessions see what their user sees."""
+SANDBOX_KIND_AUTO: SandboxKind.ValueType  # 2
+"""Any sandbox that the worker can make."""
+SANDBOX_KIND_BWRAP: SandboxKind.ValueType  # 3
+"""Bubblewrap: namespaces in which the machine is read-only and everything but the workspace is private."""
+Global___SandboxKind: _TypeAlias = SandboxKind  # noqa: Y015
+
+class _NetworkAccess:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NetworkAccessEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NetworkAccess.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NETWORK_ACCESS_UNSPECIFIED: _NetworkAccess.ValueType  # 0
+    """The same as `FULL`."""
+    NETWORK_ACCESS_NONE: _NetworkAccess.ValueType  # 1
+    """A network of its own, in which nothing but itself can be reached."""
+    NETWORK_ACCESS_FULL: _NetworkAccess.ValueType  # 2
+    """The network of the machine."""
+
+class NetworkAccess(_NetworkAccess, metaclass=_NetworkAccessEnumTypeWrapper):
+    """What a task may reach of the network. May grow."""
+
+NETWORK_ACCESS_UNSPECIFIED: NetworkAccess.ValueType  # 0
+"""The same as `FULL`."""
+NETWORK_ACCESS_NONE: NetworkAccess.ValueType  # 1
+"""A network of its own, in which nothing but itself can be reached."""
+NETWORK_ACCESS_FULL: NetworkAccess.ValueType  # 2
+"""The network of the machine."""
+Global___NetworkAccess: _TypeAlias = NetworkAccess  # noqa: Y015
+
 class _WorkspaceKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -330,6 +382,8 @@ class _FailureClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureC
     """A signal or the deadline of a drain ended the worker, which ended the session and proved it: a Pod was deleted or
     preempted. Uses up no budget, and the next attempt starts at once. After ten in a row it counts as `WORKER_LOST`.
     """
+    FAILURE_CLASS_RESOURCE_EXHAUSTED: _FailureClass.ValueType  # 19
+    """A session reached its limit of memory or of processes, and was ended. Retried like an error of the agent."""
 
 class FailureClass(_FailureClass, metaclass=_FailureClassEnumTypeWrapper):
     """Why an attempt did not succeed. May grow; treat an unknown value as `AGENT_ERROR`. The server refuses
@@ -391,6 +445,8 @@ FAILURE_CLASS_INTERRUPTED: FailureClass.ValueType  # 18
 """A signal or the deadline of a drain ended the worker, which ended the session and proved it: a Pod was deleted or
 preempted. Uses up no budget, and the next attempt starts at once. After ten in a row it counts as `WORKER_LOST`.
 """
+FAILURE_CLASS_RESOURCE_EXHAUSTED: FailureClass.ValueType  # 19
+"""A session reached its limit of memory or of processes, and was ended. Retried like an error of the agent."""
 Global___FailureClass: _TypeAlias = FailureClass  # noqa: Y015
 
 class _AttemptOutcome:
@@ -521,6 +577,9 @@ class TaskDefinition(_message.Message):
     LANDING_CHECKS_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
     RETRY_FROM_FIELD_NUMBER: _builtins.int
+    SANDBOX_FIELD_NUMBER: _builtins.int
+    NETWORK_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """The id, chosen by the author, unique in the swarm.
     Matches `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
@@ -563,6 +622,12 @@ class TaskDefinition(_message.Message):
     """Whether the builder has to change files. Unset means `REQUIRED` for a task in a clone."""
     retry_from: Global___RetryFrom.ValueType
     """What a further attempt starts from. Unset means `WORK` after a rejected attempt and `BASE` after a crash."""
+    sandbox: Global___SandboxKind.ValueType
+    """The sandbox in which sessions and commands of the task run. Only a worker that can make it is given the task.
+    Unset means as the worker is set.
+    """
+    network: Global___NetworkAccess.ValueType
+    """What the task may reach of the network. `NONE` needs a sandbox. Unset means `FULL`."""
     @_builtins.property
     def acceptance_criteria(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What must be true of the result, one condition an entry."""
@@ -637,6 +702,12 @@ class TaskDefinition(_message.Message):
     def landing_checks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Shell commands that must exit 0 on the combination of the task's work and the target, after the `checks`."""
 
+    @_builtins.property
+    def limits(self) -> Global___ResourceLimits:
+        """What each session and each command of the task may use at most. Only a worker that can enforce every one of these
+        limits is given the task.
+        """
+
     def __init__(
         self,
         *,
@@ -674,10 +745,13 @@ class TaskDefinition(_message.Message):
         landing_checks: _abc.Iterable[_builtins.str] | None = ...,
         changes: Global___ExpectedChanges.ValueType = ...,
         retry_from: Global___RetryFrom.ValueType = ...,
+        sandbox: Global___SandboxKind.ValueType = ...,
+        network: Global___NetworkAccess.ValueType = ...,
+        limits: Global___ResourceLimits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "builder_timeout", b"builder_timeout", "check_timeout", b"check_timeout", "estimated_hours", b"estimated_hours", "land", b"land", "max_retries", b"max_retries", "priority", b"priority", "rehearsal", b"rehearsal", "stall_timeout", b"stall_timeout", "validate", b"validate", "validator_timeout", b"validator_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "builder_timeout", b"builder_timeout", "check_timeout", b"check_timeout", "estimated_hours", b"estimated_hours", "land", b"land", "limits", b"limits", "max_retries", b"max_retries", "priority", b"priority", "rehearsal", b"rehearsal", "stall_timeout", b"stall_timeout", "validate", b"validate", "validator_timeout", b"validator_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "acceptance_criteria", b"acceptance_criteria", "artifacts", b"artifacts", "builder_agent", b"builder_agent", "builder_timeout", b"builder_timeout", "changes", b"changes", "check_timeout", b"check_timeout", "checks", b"checks", "dependencies", b"dependencies", "description", b"description", "design_docs", b"design_docs", "estimated_hours", b"estimated_hours", "exclusive", b"exclusive", "files", b"files", "keep", b"keep", "labels", b"labels", "land", b"land", "landing", b"landing", "landing_checks", b"landing_checks", "max_retries", b"max_retries", "name", b"name", "on_dependency_failure", b"on_dependency_failure", "on_disconnect", b"on_disconnect", "phase", b"phase", "priority", b"priority", "rehearsal", b"rehearsal", "retry_from", b"retry_from", "setup", b"setup", "stall_timeout", b"stall_timeout", "task_id", b"task_id", "type", b"type", "validate", b"validate", "validator_agent", b"validator_agent", "validator_timeout", b"validator_timeout", "workspace", b"workspace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "acceptance_criteria", b"acceptance_criteria", "artifacts", b"artifacts", "builder_agent", b"builder_agent", "builder_timeout", b"builder_timeout", "changes", b"changes", "check_timeout", b"check_timeout", "checks", b"checks", "dependencies", b"dependencies", "description", b"description", "design_docs", b"design_docs", "estimated_hours", b"estimated_hours", "exclusive", b"exclusive", "files", b"files", "keep", b"keep", "labels", b"labels", "land", b"land", "landing", b"landing", "landing_checks", b"landing_checks", "limits", b"limits", "max_retries", b"max_retries", "name", b"name", "network", b"network", "on_dependency_failure", b"on_dependency_failure", "on_disconnect", b"on_disconnect", "phase", b"phase", "priority", b"priority", "rehearsal", b"rehearsal", "retry_from", b"retry_from", "sandbox", b"sandbox", "setup", b"setup", "stall_timeout", b"stall_timeout", "task_id", b"task_id", "type", b"type", "validate", b"validate", "validator_agent", b"validator_agent", "validator_timeout", b"validator_timeout", "workspace", b"workspace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015
@@ -701,6 +775,70 @@ class TaskDefinition(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__validate) -> _WhichOneofReturnType__validate | None: ...
 
 Global___TaskDefinition: _TypeAlias = TaskDefinition  # noqa: Y015
+
+@_typing.final
+class ResourceLimits(_message.Message):
+    """Limits of one session or command with everything that it starts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    CPUS_FIELD_NUMBER: _builtins.int
+    THREADS_FIELD_NUMBER: _builtins.int
+    memory_bytes: _builtins.int
+    """Memory in bytes, from 16 MiB to 1 PiB. 0 is no limit."""
+    cpus: _builtins.float
+    """Processor time in seconds a second, from 0.01 to 1,024. 0 is no limit."""
+    threads: _builtins.int
+    """Threads of all its programs at once, from 8 to 4,194,304; `pids` in task files. 0 is no limit."""
+    def __init__(
+        self,
+        *,
+        memory_bytes: _builtins.int = ...,
+        cpus: _builtins.float = ...,
+        threads: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpus", b"cpus", "memory_bytes", b"memory_bytes", "threads", b"threads"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResourceLimits: _TypeAlias = ResourceLimits  # noqa: Y015
+
+@_typing.final
+class Enforcement(_message.Message):
+    """What a worker can enforce on sessions, proven by probes at its start. A task that demands more is not sent to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SANDBOXES_FIELD_NUMBER: _builtins.int
+    NO_NETWORK_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    no_network: _builtins.bool
+    """Whether it can run sessions without a network."""
+    @_builtins.property
+    def sandboxes(self) -> _containers.RepeatedScalarFieldContainer[Global___SandboxKind.ValueType]:
+        """The kinds of sandbox in which it runs a task that asks for them: `NONE` and `BWRAP`. Empty means `NONE` alone."""
+
+    @_builtins.property
+    def limits(self) -> Global___ResourceLimits:
+        """The highest limits that it can keep, which are the size of its machine. 0 for what it can't enforce."""
+
+    def __init__(
+        self,
+        *,
+        sandboxes: _abc.Iterable[Global___SandboxKind.ValueType] | None = ...,
+        no_network: _builtins.bool = ...,
+        limits: Global___ResourceLimits | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "no_network", b"no_network", "sandboxes", b"sandboxes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Enforcement: _TypeAlias = Enforcement  # noqa: Y015
 
 @_typing.final
 class Rehearsal(_message.Message):

@@ -264,6 +264,7 @@ class ClaimTaskRequest(_message.Message):
     TARGET_FIELD_NUMBER: _builtins.int
     WORKSPACE_FIELD_NUMBER: _builtins.int
     STARTS_FIELD_NUMBER: _builtins.int
+    ENFORCEMENT_FIELD_NUMBER: _builtins.int
     worker: _builtins.str
     """The worker's name, stable over restarts. Same format as `TaskDefinition.task_id`."""
     incarnation: _builtins.str
@@ -316,6 +317,10 @@ class ClaimTaskRequest(_message.Message):
         Values that the server does not know are ignored. At most 64.
         """
 
+    @_builtins.property
+    def enforcement(self) -> _task_pb2.Enforcement:
+        """What it can enforce on sessions. Unset means nothing."""
+
     def __init__(
         self,
         *,
@@ -336,10 +341,11 @@ class ClaimTaskRequest(_message.Message):
         target: _builtins.str = ...,
         workspace: _task_pb2.WorkspaceKind.ValueType = ...,
         starts: _abc.Iterable[_task_pb2.StartPoint.ValueType] | None = ...,
+        enforcement: _task_pb2.Enforcement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["enforcement", b"enforcement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_rehearsal", b"allow_rehearsal", "containment", b"containment", "host", b"host", "incarnation", b"incarnation", "instance", b"instance", "labels", b"labels", "lease_ids", b"lease_ids", "opening", b"opening", "pid", b"pid", "repository", b"repository", "runner", b"runner", "slots", b"slots", "starts", b"starts", "target", b"target", "version", b"version", "worker", b"worker", "workspace", b"workspace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_rehearsal", b"allow_rehearsal", "containment", b"containment", "enforcement", b"enforcement", "host", b"host", "incarnation", b"incarnation", "instance", b"instance", "labels", b"labels", "lease_ids", b"lease_ids", "opening", b"opening", "pid", b"pid", "repository", b"repository", "runner", b"runner", "slots", b"slots", "starts", b"starts", "target", b"target", "version", b"version", "worker", b"worker", "workspace", b"workspace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import DependencyFailurePolicy, DisconnectPolicy, TaskId
 from swarmd.domain.rehearsal import Rehearsal
+from swarmd.domain.sandbox import NetworkAccess, ResourceLimits, SandboxKind
 from swarmd.domain.workspaces import ExpectedChanges, LandingStyle, RetryFrom, WorkspaceKind
 
 
@@ -47,6 +48,9 @@ class TaskDefinition:
     landing_checks: Sequence[str] = ()
     changes: ExpectedChanges | None = None
     retry_from: RetryFrom | None = None
+    sandbox: SandboxKind | None = None
+    network: NetworkAccess | None = None
+    limits: ResourceLimits | None = None
 
 
 @dataclass(frozen=True, slots=True)

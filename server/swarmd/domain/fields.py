@@ -15,6 +15,17 @@ from swarmd.domain.paths import (
     pattern_problem,
 )
 from swarmd.domain.rehearsal import Rehearsal
+from swarmd.domain.sandbox import (
+    MAX_CPUS,
+    MAX_MEMORY,
+    MAX_PIDS,
+    MIN_CPUS,
+    MIN_MEMORY,
+    MIN_PIDS,
+    NO_LIMITS,
+    NetworkAccess,
+    SandboxKind,
+)
 
 MAX_TIMEOUT_S: Final = 7 * 24 * 3600
 MAX_ENTRIES: Final = 1_000
@@ -35,6 +46,7 @@ def field_faults(place: str, task: PlannedTask) -> Iterator[FieldFault]:
         f"{place}.exclusive", "exclusive", definition.exclusive, name_problem, most=MAX_NAMES_OF_TASK
     )
     yield from _labels(f"{place}.labels", definition)
+    yield from _sandbox(place, definition)
     if definition.rehearsal is not None:
         yield from _rehearsal(f"{place}.rehearsal", definition.rehearsal)
 
@@ -140,6 +152,23 @@ def _labels(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:
         if not _LABEL.fullmatch(key) or not (value == "" or _LABEL.fullmatch(value)):
             yield FieldFault(place, "labels may contain only letters, digits, . _ / - (max 63 each)")
             return
+
+
+def _sandbox(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:
+    if definition.network is NetworkAccess.NONE and definition.sandbox is SandboxKind.NONE:
+        yield FieldFault(
+            f"{place}.network", "network none needs a sandbox; remove `sandbox: none`, or `network: none`"
+        )
+    limits = definition.limits or NO_LIMITS
+    ranges: tuple[tuple[str, float, float, float, str], ...] = (
+        ("memory", limits.memory_bytes, MIN_MEMORY, MAX_MEMORY, "from 16M to 1024T"),
+        ("cpus", limits.cpus, MIN_CPUS, MAX_CPUS, "from 0.01 to 1024"),
+        ("pids", limits.pids, MIN_PIDS, MAX_PIDS, "from 8 to 4194304"),
+    )
+    for name, value, low, high, wanted in ranges:
+        # The comparison is written so that a NaN is refused too.
+        if value != 0 and not low <= value <= high:
+            yield FieldFault(f"{place}.limits.{name}", f"limits.{name} must be {wanted}, got {value:g}")
 
 
 def _rehearsal(place: str, rehearsal: Rehearsal) -> Iterator[FieldFault]:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, NewType
 
 from swarmd.domain.landing import ReportedChange, ReportedLanding, StartPoint
 from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.sandbox import NO_ENFORCEMENT, Enforcement
 from swarmd.domain.workspaces import WorkspaceKind
 
 # The ids of tasks and the names of workers and of exclusive things.
@@ -62,6 +63,7 @@ class FailureClass(StrEnum):
     LANDING_FAILED = "landing_failed"
     WORK_MISSING = "work_missing"
     INTERRUPTED = "interrupted"
+    RESOURCE_EXHAUSTED = "resource_exhausted"
 
 
 class AttemptOutcome(StrEnum):
@@ -263,6 +265,7 @@ class WorkerIdentity:
     workspace: WorkspaceKind = WorkspaceKind.SHARED
     # Where its attempts may start, besides BUILDER. Given at each registration, not stored.
     starts: frozenset[StartPoint] = frozenset()
+    enforcement: Enforcement = NO_ENFORCEMENT
 
 
 @dataclass(frozen=True, slots=True)

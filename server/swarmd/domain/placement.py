@@ -1,18 +1,25 @@
 """Which worker may get a task, and in which workspace the task then runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.model import WorkerIdentity
+from swarmd.domain.sandbox import NetworkAccess, SandboxKind
 from swarmd.domain.workspaces import WorkspaceKind
 
-# A demand beside the labels, by a name that no label can have. So tasks that need a clone have label sets of their own.
+# Demands beside the labels have names that no label can have. So tasks with equal demands share a label set.
+_MARK: Final = ":"
 CLONE_DEMAND: Final = ":clone"
 # The repository that holds the work which is to land: a worker of another one would not find it.
 WORK_DEMAND: Final = ":work"
+SANDBOX_DEMAND: Final = ":sandbox"
+NETWORK_DEMAND: Final = ":network"
+MEMORY_DEMAND: Final = ":memory"
+CPUS_DEMAND: Final = ":cpus"
+PIDS_DEMAND: Final = ":pids"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,31 +37,50 @@ class WorkerPool:
         """Returns whether a task with these demands counts for the pool."""
         if CLONE_DEMAND in demanded and not self.makes_clones:
             return False
-        # Other demands begin with a colon, as no label can.
-        labels = {name: value for name, value in demanded.items() if not name.startswith(":")}
+        labels = {name: value for name, value in demanded.items() if not name.startswith(_MARK)}
         return labels.items() <= self.labels.items() if labels else self.takes_unlabelled
 
 
 def demands(definition: TaskDefinition, *, work_in: str = "") -> Mapping[str, str]:
-    """Returns what a worker must have: the labels, CLONE_DEMAND for a task that needs a clone, and WORK_DEMAND.
+    """Returns what a worker must have: the labels, and demands for the clone, the work, the sandbox and each limit.
 
     `work_in` is the repository of accepted work that is to land, empty if there is no such order.
     """
+    found = {**definition.labels, **enforcement_demands(definition)}
     if work_in:
-        return {**definition.labels, CLONE_DEMAND: "", WORK_DEMAND: work_in}
+        return {**found, CLONE_DEMAND: "", WORK_DEMAND: work_in}
     if definition.workspace is WorkspaceKind.CLONE:
-        return {**definition.labels, CLONE_DEMAND: ""}
-    return definition.labels
+        found[CLONE_DEMAND] = ""
+    return found
+
+
+def enforcement_demands(definition: TaskDefinition) -> Mapping[str, str]:
+    """Returns what a worker must be able to enforce."""
+    found = {}
+    if definition.sandbox is not None:
+        found[SANDBOX_DEMAND] = definition.sandbox.value
+    if definition.network is NetworkAccess.NONE:
+        found.setdefault(SANDBOX_DEMAND, SandboxKind.AUTO.value)
+        found[NETWORK_DEMAND] = NetworkAccess.NONE.value
+    if (limits := definition.limits) is not None:
+        asked = ((MEMORY_DEMAND, limits.memory_bytes), (CPUS_DEMAND, limits.cpus), (PIDS_DEMAND, limits.pids))
+        found.update((name, f"{value!r}") for name, value in asked if value)
+    return found
 
 
 def fits(identity: WorkerIdentity, demanded: Mapping[str, str]) -> bool:
     """Returns whether the worker has everything that is demanded."""
-    if CLONE_DEMAND not in demanded:
-        return demanded.items() <= identity.labels.items()
-    if (work_in := demanded.get(WORK_DEMAND)) is not None and not _lands_work_of(identity, work_in):
-        return False
-    rest = {name: value for name, value in demanded.items() if name not in (CLONE_DEMAND, WORK_DEMAND)}
-    return makes_clones(identity) and rest.items() <= identity.labels.items()
+    labels = identity.labels
+    return all(
+        _meets(identity, name, value) if name.startswith(_MARK) else labels.get(name) == value
+        for name, value in demanded.items()
+    )
+
+
+def lacking(identity: WorkerIdentity, definition: TaskDefinition) -> list[str]:
+    """Returns the names of the demands that the worker can't enforce, in the order of a task file."""
+    wanted = enforcement_demands(definition)
+    return [name.removeprefix(_MARK) for name, value in wanted.items() if not _meets(identity, name, value)]
 
 
 def _lands_work_of(identity: WorkerIdentity, repository: str) -> bool:
@@ -79,3 +105,20 @@ def claimed_definition(definition: TaskDefinition, *, work_of: int) -> TaskDefin
 def must_land(definition: TaskDefinition) -> bool:
     """Returns whether the work of the task, done in a clone, counts only once it is on the target."""
     return definition.land is not False
+
+
+def _meets(identity: WorkerIdentity, name: str, value: str) -> bool:
+    # A demand that this version does not know, of a database that a newer one has written, is met by nobody.
+    test = _TESTS.get(name)
+    return test is not None and test(identity, value)
+
+
+_TESTS: Final[Mapping[str, Callable[[WorkerIdentity, str], bool]]] = {
+    CLONE_DEMAND: lambda identity, _: makes_clones(identity),
+    WORK_DEMAND: _lands_work_of,
+    SANDBOX_DEMAND: lambda identity, kind: identity.enforcement.makes(SandboxKind(kind)),
+    NETWORK_DEMAND: lambda identity, _: identity.enforcement.no_network,
+    MEMORY_DEMAND: lambda identity, size: int(size) <= identity.enforcement.limits.memory_bytes,
+    CPUS_DEMAND: lambda identity, number: float(number) <= identity.enforcement.limits.cpus,
+    PIDS_DEMAND: lambda identity, number: int(number) <= identity.enforcement.limits.pids,
+}

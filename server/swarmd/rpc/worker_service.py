@@ -23,7 +23,7 @@ from swarmd.engine.swarm import Swarm
 from swarmd.engine.workers.registry import HeartbeatAnswer
 from swarmd.rpc import claims, reports
 from swarmd.rpc.auth import CALLER
-from swarmd.wire import artifacts, changes, enums, values
+from swarmd.wire import artifacts, changes, enforcement, enums, values
 
 Context = grpc.aio.ServicerContext[Any, Any]
 # A worker lists its open leases, at most 1,024, and those of outcomes that it could not deliver yet.
@@ -228,6 +228,7 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
         target=request.target if request.repository else "",
         workspace=workspace,
         starts=enums.START_POINT.known(reports.bounded(request.starts, "starts", most=MAX_STARTS)),
+        enforcement=enforcement.read_enforcement(request.enforcement),
     )
 
 

@@ -9,6 +9,13 @@ from typing import Any, Final
 from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.model import DependencyFailurePolicy, DisconnectPolicy
 from swarmd.domain.rehearsal import Rehearsal, RehearsalCall, RehearsalScript
+from swarmd.domain.sandbox import (
+    NO_ENFORCEMENT,
+    Enforcement,
+    NetworkAccess,
+    ResourceLimits,
+    SandboxKind,
+)
 from swarmd.domain.workspaces import ExpectedChanges, LandingStyle, RetryFrom, WorkspaceKind
 
 _FIELDS: Final = tuple(field.name for field in fields(TaskDefinition))
@@ -35,6 +42,8 @@ _CHOICES: Final[Mapping[str, type[StrEnum]]] = {
     "landing": LandingStyle,
     "changes": ExpectedChanges,
     "retry_from": RetryFrom,
+    "sandbox": SandboxKind,
+    "network": NetworkAccess,
 }
 
 
@@ -43,6 +52,8 @@ def encode(definition: TaskDefinition) -> str:
     body = {name: value for name in _FIELDS if (value := getattr(definition, name)) or value in _GIVEN}
     if definition.rehearsal is not None:
         body["rehearsal"] = asdict(definition.rehearsal)
+    if definition.limits:
+        body["limits"] = asdict(definition.limits)
     return _encode(body)
 
 
@@ -57,12 +68,28 @@ def decode(text: str) -> TaskDefinition:
             body[name] = kind(body[name])
     if (rehearsal := body.get("rehearsal")) is not None:
         body["rehearsal"] = Rehearsal(_scripts(rehearsal["builder"]), _scripts(rehearsal["validator"]))
+    if (limits := body.get("limits")) is not None:
+        body["limits"] = ResourceLimits(**limits)
     return TaskDefinition(**body)
 
 
 def encode_labels(labels: dict[str, str]) -> str:
     """Returns labels as JSON, sorted by name."""
     return json.dumps(labels, sort_keys=True, separators=(",", ":"))
+
+
+def encode_enforcement(enforcement: Enforcement) -> str:
+    """Returns what a worker can enforce as JSON."""
+    return _encode(asdict(enforcement))
+
+
+def decode_enforcement(text: str) -> Enforcement:
+    """Returns what `encode_enforcement` wrote; nothing for a worker of an older version."""
+    body: dict[str, Any] = json.loads(text)
+    if not body:
+        return NO_ENFORCEMENT
+    kinds = tuple(SandboxKind(kind) for kind in body["sandboxes"])
+    return Enforcement(kinds, body["no_network"], ResourceLimits(**body["limits"]))
 
 
 def _scripts(scripts: Sequence[dict[str, Any]]) -> tuple[RehearsalScript, ...]:

@@ -17,7 +17,7 @@ a.key, a.task_key, t.task_id, a.number, a.epoch, w.name, a.secret_hash
 
 -- fragment: worker_columns
 key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, opening, repository, target,
-workspace, draining, left_us
+workspace, enforcement, draining, left_us
 
 -- fragment: hold_columns
 -- The fields of a Hold, in their order.
@@ -625,14 +625,14 @@ SELECT {worker_columns} FROM workers ORDER BY name;
 -- name: worker_upsert
 INSERT INTO workers
   (name, incarnation, instance, slots, labels, runner, host, pid, version, containment, draining, opening,
-   repository, target, workspace)
+   repository, target, workspace, enforcement)
 VALUES
   (:name, :incarnation, :instance, :slots, :labels, :runner, :host, :pid, :version, :containment, 0, :opening,
-   :repository, :target, :workspace)
+   :repository, :target, :workspace, :enforcement)
 ON CONFLICT (name) DO UPDATE SET incarnation = :incarnation, instance = :instance, slots = :slots,
    labels = :labels, runner = :runner, host = :host, pid = :pid, version = :version,
    containment = :containment, left_us = NULL, opening = :opening,
-   repository = :repository, target = :target, workspace = :workspace,
+   repository = :repository, target = :target, workspace = :workspace, enforcement = :enforcement,
    draining = CASE WHEN incarnation = excluded.incarnation THEN draining ELSE 0 END,
    drain_s = CASE WHEN incarnation = excluded.incarnation THEN drain_s END;
 

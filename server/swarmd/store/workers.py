@@ -62,6 +62,7 @@ def upsert(tx: Tx, identity: WorkerIdentity) -> WorkerKey:
         repository=identity.repository,
         target=identity.target,
         workspace=identity.workspace,
+        enforcement=definition_json.encode_enforcement(identity.enforcement),
     )
     record = find(tx, identity.name)
     assert record is not None
@@ -97,10 +98,11 @@ def delete_left(tx: Tx, *, before_us: int) -> None:
 def _worker(row: Row) -> WorkerRecord:
     (
         key, name, incarnation, instance, slots, labels, runner, host, pid, version, containment, opening,
-        repository, target, workspace, draining, left_us,
+        repository, target, workspace, enforcement, draining, left_us,
     ) = row  # fmt: skip
     identity = WorkerIdentity(
         WorkerName(name), incarnation, instance, slots, json.loads(labels), runner, host, pid, version, containment,
         opening, repository=repository, target=target, workspace=WorkspaceKind(workspace),
+        enforcement=definition_json.decode_enforcement(enforcement),
     )  # fmt: skip
     return WorkerRecord(WorkerKey(key), identity, draining=bool(draining), left_us=left_us)

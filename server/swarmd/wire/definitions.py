@@ -1,6 +1,7 @@
 """Conversion of task definitions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from amplifier_swarm.v1 import operator_service_pb2 as operator_pb
 from amplifier_swarm.v1 import task_pb2
@@ -8,7 +9,7 @@ from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import TaskId
 from swarmd.domain.rehearsal import Rehearsal, RehearsalCall, RehearsalScript
-from swarmd.wire import enums, values
+from swarmd.wire import enforcement, enums, values
 
 
 def read_planned(message: operator_pb.PlannedTask) -> PlannedTask:
@@ -24,6 +25,26 @@ def planned(status: TaskStatus, definition: TaskDefinition) -> operator_pb.Plann
 
 def read(message: task_pb2.TaskDefinition) -> TaskDefinition:
     """Converts a definition from its message."""
+    return replace(
+        _read_basics(message),
+        workspace=enums.WORKSPACE.optional(message.workspace, "workspace"),
+        setup=tuple(message.setup),
+        keep=tuple(message.keep),
+        exclusive=tuple(message.exclusive),
+        artifacts=tuple(message.artifacts),
+        land=message.land if message.HasField("land") else None,
+        landing=enums.LANDING_STYLE.optional(message.landing, "landing"),
+        landing_checks=tuple(message.landing_checks),
+        changes=enums.CHANGES.optional(message.changes, "changes"),
+        retry_from=enums.RETRY_FROM.optional(message.retry_from, "retry_from"),
+        sandbox=enums.SANDBOX.optional(message.sandbox, "sandbox"),
+        network=enums.NETWORK.optional(message.network, "network"),
+        limits=enforcement.read_limits(message.limits) or None,
+    )
+
+
+def _read_basics(message: task_pb2.TaskDefinition) -> TaskDefinition:
+    """Returns a definition without the fields about the workspace, the landing and the sandbox."""
     has = message.HasField
     return TaskDefinition(
         task_id=TaskId(message.task_id),
@@ -50,23 +71,13 @@ def read(message: task_pb2.TaskDefinition) -> TaskDefinition:
         checks=tuple(message.checks),
         rehearsal=_read_rehearsal(message.rehearsal) if has("rehearsal") else None,
         on_disconnect=enums.DISCONNECT_POLICY.optional(message.on_disconnect, "on_disconnect"),
-        workspace=enums.WORKSPACE.optional(message.workspace, "workspace"),
-        setup=tuple(message.setup),
-        keep=tuple(message.keep),
-        exclusive=tuple(message.exclusive),
-        artifacts=tuple(message.artifacts),
-        land=message.land if has("land") else None,
-        landing=enums.LANDING_STYLE.optional(message.landing, "landing"),
-        landing_checks=tuple(message.landing_checks),
-        changes=enums.CHANGES.optional(message.changes, "changes"),
-        retry_from=enums.RETRY_FROM.optional(message.retry_from, "retry_from"),
     )
 
 
 def write(definition: TaskDefinition) -> task_pb2.TaskDefinition:
     """Converts a definition to its message."""
     rehearsal = definition.rehearsal
-    return task_pb2.TaskDefinition(
+    message = task_pb2.TaskDefinition(
         task_id=definition.task_id,
         name=definition.name,
         phase=definition.phase,
@@ -91,6 +102,14 @@ def write(definition: TaskDefinition) -> task_pb2.TaskDefinition:
         checks=definition.checks,
         rehearsal=None if rehearsal is None else _rehearsal(rehearsal),
         on_disconnect=enums.DISCONNECT_POLICY.to_wire(definition.on_disconnect),
+    )
+    message.MergeFrom(_place(definition))
+    return message
+
+
+def _place(definition: TaskDefinition) -> task_pb2.TaskDefinition:
+    """Returns a message with the fields about the workspace, the landing and the sandbox."""
+    return task_pb2.TaskDefinition(
         workspace=enums.WORKSPACE.to_wire(definition.workspace),
         setup=definition.setup,
         keep=definition.keep,
@@ -101,6 +120,9 @@ def write(definition: TaskDefinition) -> task_pb2.TaskDefinition:
         landing_checks=definition.landing_checks,
         changes=enums.CHANGES.to_wire(definition.changes),
         retry_from=enums.RETRY_FROM.to_wire(definition.retry_from),
+        sandbox=enums.SANDBOX.to_wire(definition.sandbox),
+        network=enums.NETWORK.to_wire(definition.network),
+        limits=enforcement.limits(definition.limits) if definition.limits else None,
     )
 
 

@@ -13,7 +13,7 @@ from amplifier_swarm.v1 import (
     task_pb2,
     worker_service_pb2,
 )
-from swarmd.domain import model, workspaces
+from swarmd.domain import model, sandbox, workspaces
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.holds import HoldKind
 from swarmd.domain.landing import StartPoint
@@ -72,6 +72,8 @@ LANDING_STYLE: Final = EnumMap(workspaces.LandingStyle, task_pb2.LandingStyle, "
 CHANGES: Final = EnumMap(workspaces.ExpectedChanges, task_pb2.ExpectedChanges, "EXPECTED_CHANGES")
 RETRY_FROM: Final = EnumMap(workspaces.RetryFrom, task_pb2.RetryFrom, "RETRY_FROM")
 START_POINT: Final = EnumMap(StartPoint, task_pb2.StartPoint, "START_POINT")
+SANDBOX: Final = EnumMap(sandbox.SandboxKind, task_pb2.SandboxKind, "SANDBOX_KIND")
+NETWORK: Final = EnumMap(sandbox.NetworkAccess, task_pb2.NetworkAccess, "NETWORK_ACCESS")
 ATTEMPT_OUTCOME: Final = EnumMap(model.AttemptOutcome, task_pb2.AttemptOutcome, "ATTEMPT_OUTCOME")
 OUTCOME_KIND: Final = EnumMap(model.OutcomeKind, task_pb2.OutcomeKind, "OUTCOME_KIND")
 SESSION_ROLE: Final = EnumMap(model.SessionRole, session_pb2.SessionRole, "SESSION_ROLE")

@@ -12,7 +12,7 @@ from swarmd.store.events import Event
 from swarmd.store.reads.views import AttemptView, LateResultView, SessionView, TaskView
 from swarmd.store.sessions import SessionRef
 from swarmd.store.tokens import TokenRecord
-from swarmd.wire import changes, enums, holds, outcomes, values
+from swarmd.wire import changes, enforcement, enums, holds, outcomes, values
 
 
 def task(view: TaskView) -> task_pb2.Task:
@@ -136,6 +136,7 @@ def worker(view: WorkerView) -> swarm_pb2.Worker:
         version=identity.version,
         task_ids=view.task_ids,
         stopped_by=values.timestamp(view.stopped_by_us),
+        enforcement=enforcement.enforcement(identity.enforcement),
     )
 
 

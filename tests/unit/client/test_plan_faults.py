@@ -45,6 +45,26 @@ CASES = {
         FIELD.format("dependencies:\n      - b\n      -"),
         '5: task "a": dependencies[1]: must be text; YAML read it as null. Write it out, or remove it',
     ),
+    "a limit that is not one": (
+        FIELD.format("limits: {disk: 4G}"),
+        '3: task "a": limits.disk: is not a limit; known: memory, cpus, pids',
+    ),
+    "memory without a number": (
+        FIELD.format("limits: {memory: lots}"),
+        '3: task "a": limits.memory: must be a size such as 512M or 4G, got text "lots"',
+    ),
+    "no processors": (
+        FIELD.format("limits: {cpus: 0}"),
+        '3: task "a": limits.cpus: must be a number of processors above 0, got integer 0',
+    ),
+    "limits as text": (
+        FIELD.format("limits: 4G"),
+        '3: task "a": limits: must be a mapping of memory, cpus, pids, got text "4G"',
+    ),
+    "an unknown sandbox": (
+        FIELD.format("sandbox: jail"),
+        '3: task "a": sandbox: must be none, auto or bwrap, got text "jail"',
+    ),
     "no id": ("tasks:\n  - name: x\n", "2: task #1: id is required; give the task one of its own"),
     "empty id": ('tasks:\n  - id: ""\n', "2: task #1: id is required; give the task one of its own"),
     "null id": ("tasks:\n  - id: ~\n", "2: task #1: id is required; give the task one of its own"),

@@ -27,7 +27,16 @@ LISTS = (
     *("acceptance_criteria", "files", "design_docs", "checks", "dependencies"),
     *("setup", "keep", "exclusive", "artifacts", "landing_checks"),
 )
-CHOICES = ("on_disconnect", "on_dependency_failure", "workspace", "landing", "changes", "retry_from")
+CHOICES = (
+    "on_disconnect",
+    "on_dependency_failure",
+    "workspace",
+    "landing",
+    "changes",
+    "retry_from",
+    "sandbox",
+    "network",
+)
 
 
 def awkward(rng: random.Random) -> str:
@@ -51,6 +60,9 @@ def random_task(rng: random.Random, number: int, *, whole: bool = False) -> Plan
         made.estimated_hours = rng.choice([0, 1, 2.5, 0.1, 1e-7, 1e20, 99_999.5, rng.random()])
         for timeout in (made.builder_timeout, made.validator_timeout, made.stall_timeout, made.check_timeout):
             timeout.FromNanoseconds(rng.choice([10**9, 1, 100_000_001, 604_800 * 10**9]))
+        made.limits.memory_bytes = rng.choice([1, 1025, 512 << 20, 4 << 30, 3 << 40])
+        made.limits.cpus = rng.choice([0.0, 0.5, 2.0, 1e-3])
+        made.limits.threads = rng.choice([0, 8, 2**31 - 1])
     for name in CHOICES:
         setattr(made, name, rng.randint(least, 2))  # every number is a value
     for _ in range(rng.randint(least, 2)):

@@ -37,7 +37,8 @@ def test_every_setting_has_its_documented_flag_and_variable() -> None:
         "--check", "--containment", "--check-timeout", "--allow-rehearsal", "--prompts", "--accept-prompts",
         "--session-umask", "--workspace", "--repo", "--target", "--session-push", "--keep-failed",
         "--min-free-disk", "--list-workspaces", "--remove-workspaces",
-        "--agent-python", "--validator-bundle", "--ask", "--tls-ca-fingerprint", "--exit-when-idle",
+        "--agent-python", "--validator-bundle", "--ask", "--tls-ca-fingerprint", "--exit-when-idle", "--sandbox",
+        "--sandbox-bind", "--limit-memory", "--limit-cpus", "--limit-pids",
     }  # fmt: skip
     shared = {
         "server": "SWARM_SERVER",
@@ -82,6 +83,11 @@ def test_flags_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ([*SERVER, "--target", "a..b"], "not the name of a branch"),
         ([*SERVER, "--target", "refs/heads/-x"], "not the name of a branch"),
         ([*SERVER, "--label", "gpu"], "expected KEY=VALUE"),
+        ([*SERVER, "--sandbox", "docker"], "--sandbox 'docker' is not one of auto, none, bwrap"),
+        ([*SERVER, "--sandbox-bind", "here"], "--sandbox-bind 'here': expected an absolute path"),
+        ([*SERVER, "--limit-memory", "4 apples"], "--limit-memory '4 apples': expected a size from 16M"),
+        ([*SERVER, "--limit-memory", "1M"], "--limit-memory '1M': expected a size from 16M"),
+        ([*SERVER, "--limit-pids", "2"], "--limit-pids '2': must be from 8"),
         ([*SERVER, "--label", "k=\udcff"], "--label k=\\udcff is not valid UTF-8"),
         ([*SERVER, "--runner", "magic"], "--runner 'magic' is not one of"),
         ([*SERVER, "--tls-cert", "c"], "--tls-cert and --tls-key go together"),

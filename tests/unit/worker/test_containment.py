@@ -39,7 +39,7 @@ os.setgid(user)
 os.setuid(user)
 ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
 look = 'echo $$ $(id -u) $(stat -c %u /)'
-os.waitpid(spawn(SpawnPlan("/", ["/bin/sh", "-c", look], {"PATH": os.defpath}, (0, 1, 2), "pidns", "", ())).pid, 0)
+os.waitpid(spawn(SpawnPlan("/", ["/bin/sh", "-c", look], {"PATH": os.defpath}, (0, 1, 2), "pidns", (), ())).pid, 0)
 """
 LIMITS = RunLimits(timeout_s=60, stall_s=0, grace_s=0.2)
 

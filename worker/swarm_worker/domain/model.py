@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from swarm_worker.domain.changes import Change, EarlierWork, Landing
 from swarm_worker.domain.people import PersonAnswer, PersonNote, Question
+from swarm_worker.domain.sandbox import NO_LIMITS, NetworkAccess, ResourceLimits, SandboxKind
 from swarm_worker.domain.types import LeaseId, Role, SessionId
 from swarm_worker.domain.workspaces import LandingStyle, RetryFrom, WorkspaceKind
 
@@ -34,6 +35,7 @@ class FailureClass(StrEnum):
     LANDING_CONFLICT = "landing_conflict"
     LANDING_FAILED = "landing_failed"
     WORK_MISSING = "work_missing"
+    RESOURCE_EXHAUSTED = "resource_exhausted"
 
 
 class OutcomeKind(StrEnum):
@@ -91,6 +93,10 @@ class Task:
     must_change: bool = True
     # None means as the end of the attempt before suggests.
     retry_from: RetryFrom | None = None
+    # None means as the worker is set.
+    sandbox: SandboxKind | None = None
+    network: NetworkAccess = NetworkAccess.FULL
+    limits: ResourceLimits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)

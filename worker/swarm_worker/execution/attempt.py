@@ -81,7 +81,7 @@ class Attempt:
 
     async def _run(self) -> Outcome:
         """Runs the attempt in its workspace, which is closed whatever the outcome is."""
-        self.context = replace(self.context, project_root=self.workspace.root)
+        self.context = self.context.within(self.workspace)
         work = self._work if self.assignment.work is None else self._land
         ended = await self.workspace.open(self._run_checks) or await work()
         return await self.workspace.close(ended)

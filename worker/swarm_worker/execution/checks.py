@@ -1,5 +1,6 @@
 """Runs a task's checks after its builder: shell commands in the project root, judged by their exit codes."""
 
+import asyncio
 import os
 import time
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from swarm_worker.domain.ports import Notes
 from swarm_worker.execution.check_start import SHELL, SYNTAX_ERROR, CheckPlace, grammar_fault, start_fault
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.output.lines import Tail
+from swarm_worker.storage.private_folder import remove_private
 from swarm_worker.supervision.guarded_run import run_guarded
 from swarm_worker.supervision.model import EndCause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
@@ -150,7 +152,14 @@ async def _run_shell(run: _CheckRun, number: int, output: _OutputTail, *options:
         hidden=context.hidden,
     )
     limits = RunLimits(run.timeout_s, 0, context.grace_s)
-    return await run_guarded(launch, limits=limits, fence=context.fence, stop=run.stop, sink=output)
+    folder = context.folder.session_file(launch.lock.stem, "private")
+    try:
+        confined = context.confinement.confine(launch, folder)
+        return await run_guarded(confined, limits=limits, fence=context.fence, stop=run.stop, sink=output)
+    except OSError as error:
+        return RunEnd(EndCause.SPAWN, error=f"can't make its sandbox: {error}")
+    finally:
+        await asyncio.to_thread(remove_private, folder)
 
 
 def _check_result(
@@ -161,6 +170,8 @@ def _check_result(
     if ended.cause is EndCause.SPAWN:
         return CheckResult(command, CANNOT_START, ended.error, duration_s)
     reason = f"ran longer than {timeout_s:g} s" if ended.cause is EndCause.TIMEOUT else ended.error
+    if ended.cause is EndCause.LIMIT:
+        reason = f"reached its limit of {ended.error}"
     return CheckResult(command, ended.exit_code or KILLED, f"{output}\n[{reason}]", duration_s)
 
 

@@ -89,6 +89,10 @@ class CloneWorkspace:
     def root(self) -> Path:
         return self.folder / "work"
 
+    @property
+    def borrowed(self) -> Sequence[Path]:
+        return () if self._clone is None else self._clone.borrowed
+
     async def open(self, run_checks: CheckRunner) -> Outcome | None:
         self.leased.add(self.folder.name)
         try:

@@ -18,7 +18,9 @@ from swarm_worker.domain.model import (
     Outcome,
     OutcomeKind,
     SessionEnd,
+    Task,
 )
+from swarm_worker.domain.sandbox import NetworkAccess
 from swarm_worker.domain.types import LeaseId, StopOrder
 from swarm_worker.domain.workspaces import WorkspaceKind
 from swarm_worker.execution.attempt import Attempt
@@ -30,6 +32,9 @@ from swarm_worker.guard.marked import STATE_MARKER
 from swarm_worker.rpc import assignments, convert
 from swarm_worker.rpc.reporter import Reporter
 from swarm_worker.rpc.session_reporter import RpcSessionReporter
+from swarm_worker.sandbox.bwrap import Bubblewrap
+from swarm_worker.sandbox.confinement import Confinement, guarded_git
+from swarm_worker.sandbox.seccomp import filter_program
 from swarm_worker.startup import WorkerContext
 from swarm_worker.supervision.fence import Fence, OpenFence
 from swarm_worker.supervision.hidden_paths import hidden_paths
@@ -98,6 +103,7 @@ def attempt_factory(
     session_reporter = RpcSessionReporter(reporter)
     env: Mapping[str, str] = {**setup.env, STATE_MARKER: supervisor.state_mark}
     shared = _shared_context(config, setup, env, reporter=session_reporter, fence=fence, throttle=throttle)
+    confinement_of = _confinements(setup)
 
     def attempt(assignment: Assignment, stop: Stop) -> Attempt:
         task = assignment.task
@@ -105,6 +111,7 @@ def attempt_factory(
             shared,
             fence=OpenFence(supervisor) if task.keep_on_disconnect else fence,
             swarm_id=swarm_id(),
+            confinement=confinement_of(task),
             stall_s=config.stall_timeout if task.stall_timeout_s is None else task.stall_timeout_s,
         )
         workspace: Workspace = SharedWorkspace(setup.project_root)
@@ -115,6 +122,33 @@ def attempt_factory(
         return Attempt(context, config, assignment, stop, workspace, setup.templates)
 
     return AttemptFactory(attempt, setup.mask)
+
+
+def _confinements(setup: WorkerContext) -> Callable[[Task], Confinement]:
+    """Returns a function from a task to its confinement; what it reads of the project is read now, before any session.
+
+    Raises:
+        OSError: the filter of system calls can't be written.
+    """
+    abilities, found = setup.abilities, setup.abilities.bubblewrap
+    if not found.path:
+        return lambda task: Confinement(task.limits.lowest(abilities.own_limits))
+    seccomp = setup.folder.path / "seccomp"
+    if content := filter_program():
+        seccomp.write_bytes(content)
+    bubblewrap = Bubblewrap(found.path, found.options, seccomp if content else None)
+    guarded = list(guarded_git(setup.project_root))
+
+    def confinement(task: Task) -> Confinement:
+        return Confinement(
+            limits=task.limits.lowest(abilities.own_limits),
+            bubblewrap=bubblewrap if abilities.uses_sandbox(task.sandbox, task.network) else None,
+            network=task.network is NetworkAccess.FULL,
+            bindings=abilities.bindings,
+            guarded=guarded,
+        )
+
+    return confinement
 
 
 def _shared_context(

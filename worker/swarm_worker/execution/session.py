@@ -3,6 +3,7 @@
 Invariant: no process is started without a go.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -41,6 +42,7 @@ from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.reader import OutputReader
 from swarm_worker.storage.files import write_private
+from swarm_worker.storage.private_folder import remove_private
 from swarm_worker.supervision.guarded_run import run_guarded
 from swarm_worker.supervision.model import EndCause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
@@ -76,6 +78,7 @@ class Session:
         name = session_id(assignment, spec.role, run=spec.run)
         self._start = SessionStart(assignment.lease_id, name, spec.role, context.runner.name)
         self._log = SessionLog(context.reporter, self._start, mask=context.mask)
+        self._private = context.folder.session_file(name, "private")
         self._task_file = context.folder.session_file(name, "task.json")
         self._usage = Usage()
         # A further turn may continue the session's children.
@@ -98,6 +101,7 @@ class Session:
             for file in (plan.prompt_file, self._task_file):
                 with contextlib.suppress(OSError):  # the next start removes it
                     file.unlink()
+            await asyncio.to_thread(remove_private, self._private)
         return SessionRun(result, SessionEnd(self._start, self._exit_code, self._usage))
 
     async def _request_go(self) -> GoAnswer | None:
@@ -234,7 +238,7 @@ class Session:
         variables = session_variables(
             plan.session_id, role=plan.role, prompt_file=plan.prompt_file, task_file=self._task_file
         )
-        return Launch(
+        launch = Launch(
             argv=runner.argv(plan),
             cwd=plan.project_root,
             env={
@@ -248,6 +252,7 @@ class Session:
             hidden=self._context.hidden,
             reads=(plan.prompt_file, self._task_file),
         )
+        return self._context.confinement.confine(launch, self._private)
 
     def _result(
         self, ended: RunEnd, output: SessionOutput, reader: OutputReader, *, timeout_s: float
@@ -257,7 +262,7 @@ class Session:
         # An order that came after the session's own end does not change its result.
         if ended.cause in (EndCause.ORDER, EndCause.FENCE) or (ordered and ended.cause is not EndCause.EXIT):
             return SessionResult(OutcomeKind.STOPPED, self._log, receipt=receipt)
-        killed = ordered or ended.cause in (EndCause.TIMEOUT, EndCause.STALL, EndCause.LOST)
+        killed = ordered or ended.cause in (EndCause.TIMEOUT, EndCause.STALL, EndCause.LOST, EndCause.LIMIT)
         kill_receipt = receipt if killed else None
         if failure := failure_of_end(self._spec.role, ended, timeout_s=timeout_s):
             return SessionResult(

@@ -50,12 +50,14 @@ class SessionRun(NamedTuple):
 
 def failure_of_end(role: Role, ended: RunEnd, *, timeout_s: float) -> Failure | None:
     """Returns the failure that the end alone proves; None if the output has to decide."""
-    if ended.cause is EndCause.SPAWN:
-        return Failure(FailureClass.BAD_CONFIG, ended.error)
-    if ended.cause is EndCause.TIMEOUT:
-        return Failure(FailureClass.TIMEOUT, f"the {role} ran longer than {timeout_s:g} s")
-    if ended.cause is EndCause.STALL:
-        return Failure(FailureClass.STALLED, f"the {role} was {ended.error}")
+    known = {
+        EndCause.SPAWN: (FailureClass.BAD_CONFIG, ended.error),
+        EndCause.TIMEOUT: (FailureClass.TIMEOUT, f"the {role} ran longer than {timeout_s:g} s"),
+        EndCause.STALL: (FailureClass.STALLED, f"the {role} was {ended.error}"),
+        EndCause.LIMIT: (FailureClass.RESOURCE_EXHAUSTED, f"the {role} reached its limit of {ended.error}"),
+    }
+    if ended.cause in known:
+        return Failure(*known[ended.cause])
     if ended.cause is EndCause.LOST or ended.exit_code is None:
         return Failure(FailureClass.CRASHED, f"the {role} is gone: {ended.error}")
     if ended.exit_code < 0:

@@ -1,5 +1,6 @@
 """The interface of an attempt to its workspace, and the workspace that all tasks of a worker share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +27,10 @@ class Workspace(Protocol):
     @property
     def root(self) -> Path:
         """The folder in which sessions and checks run."""
+
+    @property
+    def borrowed(self) -> Sequence[Path]:
+        """The folders outside of the workspace from which its git reads objects; known once it is open."""
 
     async def open(self, run_checks: CheckRunner) -> Outcome | None:
         """Makes the folder and sets it up; returns the attempt's outcome if no session is needed or none can run."""
@@ -59,6 +64,7 @@ class SharedWorkspace:
     """The project root itself: nothing is made, kept, landed or removed."""
 
     root: Path
+    borrowed: Sequence[Path] = ()
 
     async def open(self, run_checks: CheckRunner) -> Outcome | None:
         return None

@@ -51,10 +51,16 @@ def own_cgroup() -> str:
             mount = next(line.split()[4] for line in file if " - cgroup2 " in line)
     except (OSError, StopIteration):
         return ""
-    folder = os.path.normpath(mount + path)
+    # A worker that gives its sessions limits has moved itself one level down; see supervision.limit_groups.
+    folder = os.path.normpath(mount + path).removesuffix(f"/{worker_group()}")
     # The machine's root group has no such file and must not be used.
     usable = os.path.exists(f"{folder}/cgroup.kill") and os.access(f"{folder}/cgroup.procs", os.W_OK)  # noqa: PTH110
     return folder if usable and os.access(folder, os.W_OK) else ""
+
+
+def worker_group() -> str:
+    """Returns the name of the group that a worker moves itself to, so that the group above may have limits."""
+    return f"swarm-worker-{os.getpid()}"
 
 
 def make_cgroup(folder: str) -> bool:

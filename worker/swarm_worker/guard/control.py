@@ -58,6 +58,10 @@ class Control:
         if not self.cause:
             self._set_cause("exit", min(self._grace_s, LEFTOVER_GRACE_S))
 
+    def limit_reached(self) -> None:
+        """Begins the end because the session has reached a limit of its control group."""
+        self._set_cause("limit", min(self._grace_s, LEFTOVER_GRACE_S))
+
     def _apply(self, packet: bytes) -> None:
         order = parse_order(packet)
         if order.name == KILL:

@@ -242,3 +242,13 @@ def libc() -> "ctypes.CDLL":
     import ctypes  # noqa: PLC0415  # Performance: an idle worker never loads ctypes (docs/performance.md)
 
     return ctypes.CDLL(None, use_errno=True)
+
+
+def is_namespace_init(pid: int) -> bool:
+    """Returns whether the process is the first one of a PID namespace below this one; False if it has ended."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123  # see stat
+            numbers = next((line.split()[1:] for line in file if line.startswith(b"NSpid:")), [])
+    except OSError:
+        return False
+    return len(numbers) > 1 and numbers[-1] == b"1"

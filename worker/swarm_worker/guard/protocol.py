@@ -40,7 +40,7 @@ ALIVE_REPORT: Final = b'{"event": "alive", "error": ""}'
 # Performance: json.dumps takes a sixth of a guard's CPU time (docs/performance.md). All values are our own.
 _ENDED_REPORT: Final = (
     '{"event": "ended", "code": %s, "cause": "%s", "containment": "%s", "found": %d, "terminated": %d,'
-    ' "killed": %d, "survivors": %d, "duration_s": %.6f}'
+    ' "killed": %d, "survivors": %d, "duration_s": %.6f, "limits": "%s"}'
 )
 
 
@@ -68,6 +68,10 @@ class GuardPlan(NamedTuple):
     # Paths that a session in a mount namespace of its own sees empty, and exceptions below them.
     hidden: list[str]
     kept: list[str]
+    # The session's groups with limits; see limit_groups.LimitGroup.
+    groups: Sequence[tuple[Any, ...]]
+    # Whether the program is a sandbox around the session, which a SIGTERM would end before the session.
+    wrapped: bool
 
 
 class SessionRequest(NamedTuple):
@@ -106,6 +110,8 @@ class GuardReport(NamedTuple):
     containment: str = ""
     counts: KillCounts = KillCounts(0, 0, 0, 0)
     duration_s: float = 0.0
+    # The resources whose limits the session has reached, separated by spaces.
+    limits: str = ""
 
 
 def receive(sock: socket.socket, max_bytes: int, max_fds: int) -> Packet:
@@ -120,7 +126,7 @@ def receive(sock: socket.socket, max_bytes: int, max_fds: int) -> Packet:
 
 def dump_plan(plan: GuardPlan) -> bytes:
     """Returns the plan as the content of the file that goes with a session request."""
-    return marshal.dumps(tuple(plan))
+    return marshal.dumps(tuple[Any, ...](plan))
 
 
 def load_request(fds: Sequence[int]) -> SessionRequest:
@@ -148,11 +154,11 @@ def parse_order(packet: bytes) -> GuardOrder:
 
 
 def ended_report(
-    code: int | None, cause: str, containment: str, counts: KillCounts, duration_s: float
+    code: int | None, cause: str, containment: str, counts: KillCounts, duration_s: float, *, limits: str = ""
 ) -> bytes:
-    """Returns the report that the session has ended."""
+    """Returns the report that the session has ended; `limits` are the resources whose limits it reached."""
     code_text = "null" if code is None else code
-    return (_ENDED_REPORT % (code_text, cause, containment, *counts, duration_s)).encode()
+    return (_ENDED_REPORT % (code_text, cause, containment, *counts, duration_s, limits)).encode()
 
 
 def error_report(event: str, error: str) -> bytes:
@@ -177,4 +183,5 @@ def parse_report(packet: bytes) -> GuardReport:
         containment=report["containment"],
         counts=counts,
         duration_s=report["duration_s"],
+        limits=report["limits"],
     )

@@ -17,11 +17,13 @@ from typing import Final, NamedTuple
 from swarm_worker.guard import protocol
 from swarm_worker.guard.containment import CGROUP2, SUBREAPER, kill_cgroup, make_cgroup, remove_cgroup
 from swarm_worker.guard.control import Control
+from swarm_worker.guard.limit_groups import LimitGroup, make_groups, reached_limits, remove_groups
 from swarm_worker.guard.marked import attempt_marks, find_marked
 from swarm_worker.guard.procfs import (
     UNKILLABLE_S,
     Process,
     descendants,
+    is_namespace_init,
     kill_frozen,
     oldest_first,
     send_signal,
@@ -57,6 +59,9 @@ class SessionGuard:
         self._wakeup_pipe = wakeup_pipe
         self._control = Control(worker, grace_s=self._plan.grace_s, fence_s=self._plan.fence_s)
         self._level = self._plan.level
+        self._groups = [LimitGroup(*group) for group in self._plan.groups]
+        # The resources whose limits were reached, in the order of their discovery.
+        self._reached: list[str] = []
         self._spawned = Spawned(-1, "", -1)
         self._exit_r = -1
         self._code: int | None = None
@@ -81,13 +86,22 @@ class SessionGuard:
             self._wait(min(FENCE_POLL_S, self._control.fence_left_s))
             self._reap()
             self._update()
+            if self._note_limits():
+                self._control.limit_reached()
         self._end_session()
 
     def _start(self) -> None:
         plan = self._plan
         if self._level == CGROUP2 and not make_cgroup(plan.cgroup):
             self._level = SUBREAPER  # the report names the level that was reached
-        cgroup = plan.cgroup if self._level == CGROUP2 else ""
+        try:
+            make_groups(self._groups)
+        except OSError as error:
+            self._report(protocol.error_report(protocol.FAILED, f"can't limit the session: {error}"))
+            self._control.session_exited()
+            return
+        own = [plan.cgroup] if self._level == CGROUP2 else []
+        cgroups = list(dict.fromkeys([*own, *(group.folder for group in self._groups)]))
         private = (self._worker, self._request.lock, *self._wakeup_pipe)
         self._spawned = spawn(
             SpawnPlan(
@@ -96,7 +110,7 @@ class SessionGuard:
                 plan.env,
                 self._request.streams,
                 self._level,
-                cgroup,
+                cgroups,
                 private,
                 plan.umask,
                 plan.hidden,
@@ -121,7 +135,10 @@ class SessionGuard:
             killed, survivors = killed + outside.killed, outside.survivors
         counts = protocol.KillCounts(len(found), terminated, killed, survivors)
         duration_s = time.monotonic() - began
-        report = protocol.ended_report(self._code, self._control.cause, self._level, counts, duration_s)
+        reached = " ".join(self._reached)
+        report = protocol.ended_report(
+            self._code, self._control.cause, self._level, counts, duration_s, limits=reached
+        )
         if survivors:
             self._report(report)
             self._kill(until=None)
@@ -158,6 +175,8 @@ class SessionGuard:
             kill_frozen(alive)
             self._wait(POLL_S if until is not None else UNKILLABLE_S)
             self._update()
+        self._note_limits()
+        remove_groups(self._groups)
         if self._level == CGROUP2:
             remove_cgroup(self._plan.cgroup)
         return Killed(len(hit), 0)
@@ -175,6 +194,11 @@ class SessionGuard:
             self._update()
         return Killed(len(hit), 0)
 
+    def _note_limits(self) -> bool:
+        """Notes which limits were reached; returns whether any was."""
+        self._reached += [name for name in reached_limits(self._groups) if name not in self._reached]
+        return bool(self._reached)
+
     def _update(self) -> None:
         """Applies the worker's orders, and answers its ping."""
         self._control.update()
@@ -190,9 +214,15 @@ class SessionGuard:
         return unless_blind(partial(descendants, os.getpid())) or set()
 
     def _without_init(self, processes: set[Process]) -> set[Process]:
-        """Leaves out the first process of a PID namespace, which the session did not start."""
-        init = self._spawned.pid if self._spawned.exit_r >= 0 else None
-        return {process for process in processes if process.pid != init}
+        """Leaves out what the session did not start: the first process of a PID namespace, and the sandbox.
+
+        The first process of a sandbox's namespace ignores SIGTERM and ends with the last process of the session.
+        """
+        if not self._plan.wrapped:
+            init = self._spawned.pid if self._spawned.exit_r >= 0 else None
+            return {process for process in processes if process.pid != init}
+        outer = self._spawned.pid
+        return {each for each in processes if each.pid != outer and not is_namespace_init(each.pid)}
 
     def _reap(self) -> bool:
         """Reaps what has ended; returns whether any child is left, alive or not yet reaped."""

@@ -38,8 +38,8 @@ class SpawnPlan(NamedTuple):
     # Become stdin, stdout and stderr.
     streams: Sequence[int]
     level: str
-    # The session's own control group, which exists; empty for none.
-    cgroup: str
+    # The session's own control groups, which exist.
+    cgroups: Sequence[str]
     # Descriptors that only the guard may keep.
     private: Sequence[int]
     umask: int = 0o022
@@ -116,14 +116,14 @@ def _reap_all(main: int, exit_w: int) -> None:
 def _become_session(plan: SpawnPlan, error_w: int, *, parent: int) -> NoReturn:
     # Performance: locals, since a lookup of each field by name touches pages that the fork then copies
     # (docs/performance.md).
-    cwd, argv, env, streams, _, cgroup, _, umask, _, _ = plan
+    cwd, argv, env, streams, _, cgroups, _, umask, _, _ = plan
     doing = "enter a control group"
     try:
         os.setsid()  # so that a session which signals its process group does not hit its guard
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # the parent died before its death could send a signal
             os._exit(1)
-        if cgroup:
+        for cgroup in cgroups:
             enter_cgroup(cgroup)
         for number, stream in enumerate(streams):
             os.dup2(stream, number)

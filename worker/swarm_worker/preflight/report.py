@@ -11,6 +11,7 @@ from amplifier_swarm.vocabulary import RunnerName
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.environment import base_environment
 from swarm_worker.preflight.ask import ask_model
+from swarm_worker.preflight.enforcement import probe_enforcement
 from swarm_worker.preflight.probe import Probe
 from swarm_worker.preflight.selection import create_preflight
 from swarm_worker.prompts.build import check_overrides
@@ -52,6 +53,7 @@ def run_probes(config: WorkerConfig, own: Mapping[str, str]) -> Iterator[Probe]:
     )
     found = preflight.report()
     yield from found
+    yield from probe_enforcement(config, runner, project_root=root, env=env)
     if runner.name == RunnerName.EMBEDDED:
         return
     if config.ask and all(probe.ok for probe in found):

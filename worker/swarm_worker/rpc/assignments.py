@@ -4,8 +4,10 @@ import json
 from typing import Final, Literal
 
 from amplifier_swarm import light_imports
-from amplifier_swarm.v1 import session_pb2, task_pb2, worker_service_pb2
+from amplifier_swarm.v1 import session_pb2, task_pb2
+from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.domain import changes, model, people, types, workspaces
+from swarm_worker.domain.sandbox import NetworkAccess, ResourceLimits, SandboxKind
 from swarm_worker.rpc.orders import seconds
 
 _Limit = Literal["builder_timeout", "validator_timeout", "stall_timeout", "check_timeout"]
@@ -18,9 +20,13 @@ _LANDINGS: Final = {
 _STARTS: Final = {
     task_pb2.RetryFrom.Value(f"RETRY_FROM_{start.name}"): start for start in workspaces.RetryFrom
 }
+_SANDBOXES: Final = {task_pb2.SandboxKind.Value(f"SANDBOX_KIND_{kind.name}"): kind for kind in SandboxKind}
+_NETWORKS: Final = {
+    task_pb2.NetworkAccess.Value(f"NETWORK_ACCESS_{access.name}"): access for access in NetworkAccess
+}
 
 
-def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
+def assignment(claim: wire.Claim) -> model.Assignment:
     """Returns the assignment of a claim."""
     return model.Assignment(
         task=_task(claim.task),
@@ -42,7 +48,7 @@ def assignment(claim: worker_service_pb2.Claim) -> model.Assignment:
     )
 
 
-def _work(work: worker_service_pb2.KeptWork) -> changes.EarlierWork:
+def _work(work: wire.KeptWork) -> changes.EarlierWork:
     return changes.EarlierWork(work.attempt, work.base, work.head, work.ref, work.session_id)
 
 
@@ -53,7 +59,7 @@ def _failure_class(value: int) -> model.FailureClass | None:
     return model.FailureClass(name) if name in set(model.FailureClass) else None
 
 
-def _dependency_result(result: worker_service_pb2.DependencyResult) -> model.DependencyResult:
+def _dependency_result(result: wire.DependencyResult) -> model.DependencyResult:
     built = _builder_result_of(result.builder_result) if result.HasField("builder_result") else None
     return model.DependencyResult(result.task_id, result.name, built, result.verdict_summary)
 
@@ -100,6 +106,9 @@ def _task(task: task_pb2.TaskDefinition) -> model.Task:
         landing_checks=tuple(task.landing_checks),
         must_change=task.changes != task_pb2.EXPECTED_CHANGES_NONE,
         retry_from=_STARTS.get(task.retry_from),
+        sandbox=_SANDBOXES.get(task.sandbox),
+        network=_NETWORKS.get(task.network, NetworkAccess.FULL),
+        limits=ResourceLimits(task.limits.memory_bytes, task.limits.cpus, task.limits.threads),
     )
 
 

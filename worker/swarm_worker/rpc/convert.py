@@ -1,4 +1,4 @@
-"""Conversion between wire messages and the worker's values.
+"""Conversion of the worker's values to wire messages; `assignments` converts claims.
 
 Invariant: text leaves here as valid UTF-8 and within its bounds.
 """

@@ -49,6 +49,14 @@ class AgentRunner(Runner):
         own = env.get("AMPLIFIER_AGENT_HOME")
         self.home = cwd / Path(own).expanduser() if own else home / ".amplifier-agent"
 
+    @property
+    def session_folders(self) -> Sequence[Path]:
+        return (self.home,)
+
+    @property
+    def needed_paths(self) -> Sequence[Path]:
+        return tuple(self.configs.values())
+
     def argv(self, plan: SessionPlan) -> Sequence[str]:
         """Returns the command line; its order is the engine's contract."""
         argv = [self.engine.path, "run", "--session-id", plan.session_id]

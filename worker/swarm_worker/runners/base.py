@@ -41,6 +41,16 @@ class Runner:
     # True if a session that asks a model for one word does nothing else, and its output shows that it asked.
     has_trials: ClassVar[bool] = False
 
+    @property
+    def session_folders(self) -> Sequence[Path]:
+        """The folders below the home folder in which the program keeps its sessions and its settings."""
+        return ()
+
+    @property
+    def needed_paths(self) -> Sequence[Path]:
+        """The files and folders that a session reads besides its program and the project."""
+        return ()
+
     def backend_session(self, plan: SessionPlan) -> str:
         """Returns the session's id in the program's own files and commands."""
         return plan.session_id

@@ -44,6 +44,10 @@ class CliRunner(Runner):
         self.bundles = {Role.BUILDER: bundle, Role.VALIDATOR: validator_bundle or bundle}
         self.home = Path(env.get("HOME", "~")).expanduser() / ".amplifier"
 
+    @property
+    def session_folders(self) -> Sequence[Path]:
+        return (self.home,)
+
     def argv(self, plan: SessionPlan) -> Sequence[str]:
         chosen = self.bundles[plan.role]
         bundle = ["-B", chosen] if chosen else []

@@ -25,6 +25,12 @@ class CommandRunner(Runner):
     def __init__(self, *, builder: Sequence[str], validator: Sequence[str]) -> None:
         self._argv = {Role.BUILDER: tuple(builder), Role.VALIDATOR: tuple(validator)}
 
+    @property
+    def needed_paths(self) -> Sequence[Path]:
+        """The files that the commands name by absolute paths, such as the script of an interpreter."""
+        words = dict.fromkeys(word for argv in self._argv.values() for word in argv)
+        return tuple(Path(word) for word in words if Path(word).is_absolute() and Path(word).is_file())
+
     def argv(self, plan: SessionPlan) -> Sequence[str]:
         return self._argv[plan.role]
 

@@ -2,8 +2,11 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import amplifier_swarm
+import swarm_worker
 from swarm_worker.runners.base import Runner, SessionPlan
 
 if TYPE_CHECKING:
@@ -14,6 +17,15 @@ class EmbeddedRunner(Runner):
     """A runner that starts `python -m swarm_worker.embedded`."""
 
     name = "embedded"
+
+    @property
+    def needed_paths(self) -> Sequence[Path]:
+        """The folders of our own packages, which need not be in the folder of the interpreter."""
+        return tuple(
+            dict.fromkeys(
+                Path(package).parent for package in (*swarm_worker.__path__, *amplifier_swarm.__path__)
+            )
+        )
 
     def argv(self, plan: SessionPlan) -> Sequence[str]:
         return (

@@ -49,6 +49,14 @@ class LibraryRunner(Runner):
         # Not below the worker's state, which sessions do not see.
         self.swarms = home / ".amplifier-agent" / "swarms"
 
+    @property
+    def session_folders(self) -> Sequence[Path]:
+        return (self.swarms.parent,)
+
+    @property
+    def needed_paths(self) -> Sequence[Path]:
+        return (PROGRAM.parent, *self.configs.values())
+
     def argv(self, plan: SessionPlan) -> Sequence[str]:
         words = ["--session-id", plan.session_id, "--resume" if plan.resumed else "--fresh"]
         return self.library.argv(

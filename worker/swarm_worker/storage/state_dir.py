@@ -28,6 +28,7 @@ from amplifier_swarm.light_imports import random_id
 from amplifier_swarm.state_paths import STOP_FILE, make_private_folder, shield_from_git
 from swarm_worker.domain.names import host_part
 from swarm_worker.storage.files import write_durably, write_private
+from swarm_worker.storage.private_folder import remove_private
 
 # More requests for claim streams than one process can make.
 STREAMS_PER_PROCESS: Final = 2**32
@@ -72,6 +73,9 @@ class StateFolder:
         folder = self.path / "sessions"
         make_private_folder(folder)
         for file in folder.iterdir():
+            if file.is_dir() and not file.is_symlink():
+                remove_private(file)
+                continue
             with suppress(OSError):
                 file.unlink()
 

@@ -13,8 +13,10 @@ from functools import partial
 from typing import Final
 
 from swarm_worker.domain.model import KillReceipt
-from swarm_worker.guard.containment import PIDNS
+from swarm_worker.domain.sandbox import NO_LIMITS, Resource
+from swarm_worker.guard.containment import PIDNS, SUBREAPER
 from swarm_worker.guard.guard_tree import end_guard
+from swarm_worker.guard.limit_groups import LimitGroup
 from swarm_worker.guard.marked import attempt_marks
 from swarm_worker.guard.procfs import stat, unless_blind
 from swarm_worker.guard.protocol import (
@@ -31,7 +33,15 @@ from swarm_worker.supervision.guard_locks import GuardLock
 from swarm_worker.supervision.guard_watch import WatchedRun
 from swarm_worker.supervision.kill_receipt import KillReceiptBuilder
 from swarm_worker.supervision.limits_watch import LimitsWatch
-from swarm_worker.supervision.model import EndCause, Launch, OutputSink, ProgressSink, RunEnd, RunLimits
+from swarm_worker.supervision.model import (
+    EndCause,
+    Launch,
+    OutputSink,
+    ProgressSink,
+    RunEnd,
+    RunLimits,
+    own_code,
+)
 from swarm_worker.supervision.pipes import Pipes
 from swarm_worker.supervision.progress_feed import ProgressFeed
 from swarm_worker.supervision.repeat_filter import RepeatFilter
@@ -110,11 +120,11 @@ class GuardedRun:
         self._watch = LimitsWatch(limits, sink, self._on_limit)
         self._receipt = KillReceiptBuilder()
         self._cgroup = ""
+        self._groups: list[LimitGroup] = []
+        self._limited, self._wrapped = NO_LIMITS, False
         self._marks = frozenset[bytes]()
-        # Whether the guard reported that nothing of the session is left, so that it can take the next session.
-        self._guard_is_free = False
-        # Whether the guard ended before it reported the end of the session.
-        self._guard_is_lost = False
+        # Whether the guard reported that nothing of the session is left, or ended before it reported that.
+        self._guard_is_free = self._guard_is_lost = False
         self._pipes = Pipes()
         self._outputs: list[asyncio.Future[None]] = []
         # Why the worker ended the program, if it did, and the text of the error.
@@ -131,12 +141,14 @@ class GuardedRun:
         Raises:
             OSError, ValueError: no guard could be had, or the launch is not valid.
         """
+        self._groups = self._supervisor.limit_groups_for(launch.lock.stem, launch.limits)
         lock_fd = lock.acquire()
         (stdin, feed), (out, stdout), (err, stderr) = os.pipe(), os.pipe(), os.pipe()
         if launch.stdin is None:
             os.close(stdin)
             stdin = os.open(os.devnull, os.O_RDONLY)
         self._cgroup = self._supervisor.cgroup_for(launch.lock.stem)
+        self._limited, self._wrapped = launch.limits, launch.wrapped
         self._marks = attempt_marks(launch.env)
         try:
             fds = (lock_fd, stdin, stdout, stderr)
@@ -160,10 +172,12 @@ class GuardedRun:
         self._supervisor.guards.watch.add(self._watched)
 
     def _guard_plan(self, launch: Launch, fence_s: float) -> GuardPlan:
+        level = self._supervisor.containment.level
         return GuardPlan(
             grace_s=self._limits.grace_s,
             fence_s=fence_s,
-            level=self._supervisor.containment.level,
+            # A sandbox brings its own PID namespace, and the /proc of another one would be in its way.
+            level=SUBREAPER if launch.wrapped and level == PIDNS else level,
             cgroup=self._cgroup,
             cwd=str(launch.cwd),
             argv=list(launch.argv),
@@ -171,6 +185,8 @@ class GuardedRun:
             umask=launch.umask,
             hidden=[str(path) for path in (*launch.hidden.folders, *launch.hidden.files)],
             kept=[str(path) for path in (*launch.hidden.kept, *launch.reads)],
+            groups=[tuple(group) for group in self._groups],
+            wrapped=launch.wrapped,
         )
 
     def order(self, grace_s: float) -> None:
@@ -191,7 +207,7 @@ class GuardedRun:
             if self._guard_is_lost:
                 await self._guard.wait()  # only then are its orphans this process's children
                 receipt = self._receipt.of_orphans(
-                    await self._supervisor.kill_orphans(self._cgroup, self._marks)
+                    await self._supervisor.kill_orphans(self._cgroup, self._marks, self._groups)
                 )
                 ended = replace(ended, receipt=receipt)
             elif ended.receipt.survivors:
@@ -253,7 +269,7 @@ class GuardedRun:
         report = parse_report(packet)
         self._guard_error = report.error or self._guard_error
         if report.event == ENDED:
-            self._exit_code = report.code
+            self._exit_code = own_code(report.code) if self._wrapped else report.code
             # A guard can start processes in one namespace only.
             self._guard_is_free = not report.counts.survivors and report.containment != PIDNS
             self._ended.set_result(self._run_end(report))
@@ -276,6 +292,9 @@ class GuardedRun:
         if self._guard_error:
             return RunEnd(EndCause.SPAWN, error=self._guard_error)
         receipt = self._receipt.build(report)
+        if report.limits and self._cause is None:
+            reached = [self._limited.described(Resource(name)) for name in report.limits.split()]
+            return RunEnd(EndCause.LIMIT, self._exit_code, " and ".join(reached), receipt)
         if report.cause in (EndCause.EXIT, EndCause.FENCE):
             return RunEnd(EndCause(report.cause), self._exit_code, receipt=receipt)
         return RunEnd(self._cause or EndCause.ORDER, self._exit_code, self._why, receipt)

@@ -4,10 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from swarm_worker.domain.model import KillReceipt
+from swarm_worker.domain.sandbox import NO_LIMITS, ResourceLimits
 from swarm_worker.supervision.hidden_paths import NOTHING_HIDDEN, HiddenPaths
+
+# A sandbox adds this to the number of a signal. The signals are those that a program gets for a fault, and SIGKILL.
+SIGNAL_BASE: Final = 128
+FATAL_SIGNALS: Final = frozenset((4, 6, 7, 8, 9, 11))
 
 
 class EndCause(StrEnum):
@@ -20,6 +25,7 @@ class EndCause(StrEnum):
     STALL = "stall"
     SPAWN = "spawn"  # the program was not started
     LOST = "lost"  # its guard was ended from outside
+    LIMIT = "limit"  # it reached a limit of its control group
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,9 @@ class Launch:
     # What a session in a mount namespace of its own does not see, and files that it reads all the same.
     hidden: HiddenPaths = NOTHING_HIDDEN
     reads: Sequence[Path] = ()
+    limits: ResourceLimits = NO_LIMITS
+    # Whether `argv` starts a sandbox around the program.
+    wrapped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +89,9 @@ class ProgressSink(Protocol):
 
     def progress(self, chunk: bytes, file: Path) -> None:
         """Receives a piece of one of the files."""
+
+
+def own_code(code: int | None) -> int | None:
+    """Returns the exit code of the program in a sandbox, which reports the death by a signal as a shell does."""
+    number = (code or 0) - SIGNAL_BASE
+    return -number if number in FATAL_SIGNALS else code

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from swarm_worker.domain.sandbox import NO_LIMITS, ResourceLimits
 from swarm_worker.guard.containment import (
     PIDNS,
     Containment,
@@ -26,6 +27,7 @@ from swarm_worker.guard.containment import (
     remove_cgroup,
     strongest,
 )
+from swarm_worker.guard.limit_groups import LimitGroup, remove_groups
 from swarm_worker.guard.marked import STATE_MARKER, find_marked
 from swarm_worker.guard.procfs import (
     DEAD_STATES,
@@ -42,6 +44,7 @@ from swarm_worker.guard.procfs import (
     with_descendants,
 )
 from swarm_worker.supervision.leftovers import Leftovers
+from swarm_worker.supervision.limit_groups import LimitGroups
 
 if TYPE_CHECKING:
     from swarm_worker.domain.model import KillReceipt
@@ -54,7 +57,7 @@ AUTO: Final = "auto"
 MARK_CHARS: Final = 12
 PROBE: Final = (
     "import sys; sys.path.append(sys.argv[1]); from swarm_worker.guard.spawn import SpawnPlan, spawn;"
-    " sys.exit(spawn(SpawnPlan('/', ['true'], {}, (0, 1, 2), 'pidns', '', ())).error or None)"
+    " sys.exit(spawn(SpawnPlan('/', ['true'], {}, (0, 1, 2), 'pidns', (), ())).error or None)"
 )
 ORPHAN_POLL_S: Final = 0.02
 PROC_HINT: Final = (
@@ -106,8 +109,15 @@ def choose_containment(wanted: str) -> Containment:
 class ProcessSupervisor:
     """The guards of this worker, and the orphans of guards that were killed."""
 
-    def __init__(self, containment: Containment | None = None, *, instance: str = "") -> None:
+    def __init__(
+        self,
+        containment: Containment | None = None,
+        *,
+        instance: str = "",
+        limit_groups: LimitGroups | None = None,
+    ) -> None:
         self.containment = containment or Containment()
+        self._limit_groups = limit_groups
         self._instance = instance
         self._is_subreaper = False
         self._orphan_lock = asyncio.Lock()
@@ -125,6 +135,18 @@ class ProcessSupervisor:
         parent = self.containment.cgroup
         return f"{parent}/{self._cgroup_prefix}{name}" if parent else ""
 
+    def limit_groups_for(self, name: str, limits: ResourceLimits) -> list[LimitGroup]:
+        """Returns the groups with the limits of a session.
+
+        Raises:
+            ValueError: a limit can't be enforced here.
+        """
+        if limits == NO_LIMITS:
+            return []
+        if self._limit_groups is None:
+            raise ValueError("this worker enforces no limits")
+        return self._limit_groups.groups(f"{self._cgroup_prefix}{name}", limits)
+
     async def start_session(
         self, plan: "GuardPlan", fds: Sequence[int], on_report: "ReportHandler"
     ) -> "GuardClient":
@@ -140,8 +162,10 @@ class ProcessSupervisor:
             ProgramExit: a process does not end.
         """
         self._is_subreaper = True
-        for cgroup in cgroups(self.containment.cgroup, self._cgroup_prefix):
-            await self._empty(cgroup)
+        limited = self._limit_groups.parents.values() if self._limit_groups else ()
+        for parent in dict.fromkeys((self.containment.cgroup, *limited)):
+            for cgroup in cgroups(parent, self._cgroup_prefix):
+                await self._empty(cgroup)
         hit: set[Process] = set()
         until = time.monotonic() + UNKILLABLE_S
         leftovers = Leftovers(self.state_mark)
@@ -155,10 +179,12 @@ class ProcessSupervisor:
         if hit:
             _log.warning("ended what a former process and its guards had left", processes=len(hit))
 
-    async def kill_orphans(self, cgroup: str, marks: frozenset[bytes] = frozenset()) -> "KillReceipt":
+    async def kill_orphans(
+        self, cgroup: str, marks: frozenset[bytes] = frozenset(), groups: Sequence[LimitGroup] = ()
+    ) -> "KillReceipt":
         """Kills what a lost guard has left, and returns the receipt. Returns when nothing is alive or after 30 s.
 
-        `marks` are the entries of the environment by which processes outside the tree are found.
+        `marks` are the entries of the environment by which processes outside the tree are found; `groups` are removed.
         """
         from swarm_worker.domain.model import KillReceipt  # noqa: PLC0415  # loaded with the first task
 
@@ -181,6 +207,7 @@ class ProcessSupervisor:
             else:
                 # A child that /proc does not show is a survivor all the same.
                 survivors = max(1, len(alive))
+        remove_groups(groups)
         level, duration_s = self.containment.level, time.monotonic() - began
         return KillReceipt(level, max(0, found), 0, len(hit), survivors, duration_s)
 

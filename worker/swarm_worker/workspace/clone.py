@@ -49,6 +49,11 @@ class Clone:
         return self.folder / "control"
 
     @property
+    def borrowed(self) -> tuple[Path, ...]:
+        """The folders outside of `work` from which the session's git reads objects."""
+        return (self.facts.objects, self.control / "objects")
+
+    @property
     def index(self) -> Path:
         return self.control / "index"
 

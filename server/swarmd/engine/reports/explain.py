@@ -14,7 +14,7 @@ from swarmd.domain.holds import Hold, HoldKind
 from swarmd.domain.landing import KeptWork, StartPoint
 from swarmd.domain.lifecycle import FINAL, LEASED, TaskStatus
 from swarmd.domain.model import SwarmMode, Task
-from swarmd.domain.placement import claimed_definition, demands, fits
+from swarmd.domain.placement import claimed_definition, demands, fits, lacking
 from swarmd.domain.workspaces import WorkspaceKind
 from swarmd.engine.dispatch.exclusion import needs_files
 from swarmd.engine.live.retry_timers import RetryTimers
@@ -27,6 +27,8 @@ from swarmd.store.transaction import ReadTx
 
 # The most holders of names that are shown.
 SHOWN_HOLDERS: Final = 5
+# The most workers whose abilities are shown.
+SHOWN_WORKERS: Final = 3
 
 
 class ReasonKind(StrEnum):
@@ -46,6 +48,7 @@ class ReasonKind(StrEnum):
     LANDING = "landing"
     NO_CLONE = "no_clone"
     ON_HOLD = "on_hold"
+    NOT_ENFORCED = "not_enforced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,11 +285,23 @@ def _unfit(facts: TaskFacts, workers: Sequence[ConnectedWorker]) -> Reason:
             " can land it is connected; start one there"
         )
         return Reason(ReasonKind.NO_CLONE, message)
-    if any(fits(worker.identity, labels) for worker in workers):
+    labelled = [worker.identity for worker in workers if fits(worker.identity, labels)]
+    if not labelled:
+        wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
+        return Reason(ReasonKind.NO_LABEL, f"no connected worker has the labels {wanted}")
+    able = [identity for identity in labelled if not lacking(identity, facts.definition)]
+    if able:
         hint = "start one in a git repository, or with --repo"
         return Reason(ReasonKind.NO_CLONE, f"it needs a clone, and no worker that fits can make one; {hint}")
-    wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
-    return Reason(ReasonKind.NO_LABEL, f"no connected worker has the labels {wanted}")
+    shown = [
+        f"{identity.name} can't enforce {', '.join(lacking(identity, facts.definition))}"
+        for identity in labelled[:SHOWN_WORKERS]
+    ]
+    more = f" and {len(labelled) - SHOWN_WORKERS} more" if len(labelled) > SHOWN_WORKERS else ""
+    return Reason(
+        ReasonKind.NOT_ENFORCED,
+        f"no worker can enforce what it asks for: {'; '.join(shown)}{more}; `swarm-worker --check` says why",
+    )
 
 
 def _fits(worker: ConnectedWorker, definition: TaskDefinition, *, work_in: str = "") -> bool:

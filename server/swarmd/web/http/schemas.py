@@ -17,6 +17,7 @@ from swarmd.domain.model import (
     SessionRole,
     SwarmMode,
 )
+from swarmd.domain.sandbox import NetworkAccess, SandboxKind
 from swarmd.domain.workspaces import ExpectedChanges, LandingStyle, RetryFrom, WorkspaceKind
 from swarmd.engine.reports.explain import ReasonKind
 from swarmd.engine.reports.overview import WorkerStatus
@@ -71,6 +72,7 @@ def _extended(name: str, **properties: Schema) -> Schema:
 
 _NULL_TEXT: Final = _or_null(TEXT)
 _NULL_TIME: Final = _or_null(TIME)
+_LIMITS: Final[Schema] = _object(memory=_or_null(INTEGER), cpus=_or_null(NUMBER), pids=_or_null(INTEGER))
 _COUNTS: Final[Schema] = {
     "type": "object",
     "properties": {status.value: INTEGER for status in TaskStatus},
@@ -147,6 +149,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         name=TEXT, status=_enum(WorkerStatus), slots=INTEGER, running=INTEGER, host=_NULL_TEXT,
         pid=_or_null(INTEGER), runner=_NULL_TEXT, last_seen=_NULL_TIME, stopped_by=_NULL_TIME,
         labels=LABELS, containment=_NULL_TEXT, version=_NULL_TEXT, task_ids=TEXTS,
+        enforcement=_object(sandboxes=_list(_enum(SandboxKind)), no_network=FLAG, limits=_LIMITS),
     ),
     "Swarm": _object(
         mode=_enum(SwarmMode), cause=_NULL_TEXT, done=FLAG, total=INTEGER, counts=_COUNTS, workers=INTEGER,
@@ -176,7 +179,8 @@ SCHEMAS["TaskDetail"] = _extended(
     check_timeout=_or_null(NUMBER), labels=LABELS, exclusive=TEXTS, artifacts=TEXTS,
     workspace=_or_null(_enum(WorkspaceKind)), setup=TEXTS, keep=TEXTS, land=_or_null(FLAG),
     landing=_or_null(_enum(LandingStyle)), landing_checks=TEXTS, changes=_or_null(_enum(ExpectedChanges)),
-    retry_from=_or_null(_enum(RetryFrom)),
+    retry_from=_or_null(_enum(RetryFrom)), sandbox=_or_null(_enum(SandboxKind)),
+    network=_or_null(_enum(NetworkAccess)), limits=_LIMITS,
     course=_list(INTEGER), attempts=_list(_ref("Attempt")),
     holds=_list(_ref("Hold")), notes=_list(_ref("Note")),
 )  # fmt: skip

@@ -1,0 +1,171 @@
+"""The abilities of a worker to limit sessions and to hide the machine from them.
+
+They are found at its start by trying, announced to the server, and shown by `--check`.
+"""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.light_imports import find_program
+from amplifier_swarm.v1 import task_pb2
+from amplifier_swarm.v1 import worker_service_pb2 as wire
+from amplifier_swarm.vocabulary import SandboxName
+from swarm_worker.config import WorkerConfig
+from swarm_worker.domain.sandbox import NO_LIMITS, NetworkAccess, Resource, ResourceLimits, SandboxKind
+from swarm_worker.runners.base import Runner
+from swarm_worker.sandbox.visible import Binding, read_bindings
+from swarm_worker.supervision.limit_groups import LimitGroups, find_limit_groups
+
+PROBE_S: Final = 10.0
+# Options of bubblewrap 0.8: no further user namespaces, so no way to the parts of the kernel behind them.
+NEWER_OPTIONS: Final = ("--disable-userns",)
+_PROBE: Final = (
+    *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"),
+    *("--cap-drop", "ALL", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"),
+)
+_INSTALL: Final = "install bubblewrap (apt install bubblewrap, dnf install bubblewrap)"
+_ALLOW: Final = "allow user namespaces; docs/sandbox.md names the settings"
+
+
+class BubblewrapProbe(NamedTuple):
+    """The result of starting bubblewrap: its path, or why it can't be used."""
+
+    path: str = ""
+    options: Sequence[str] = ()
+    can_cut_network: bool = False
+    fault: str = ""
+    hint: str = ""
+
+
+NO_BUBBLEWRAP: Final = BubblewrapProbe(fault="--sandbox none")
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """The sandbox and the limits that a worker can enforce."""
+
+    bubblewrap: BubblewrapProbe = NO_BUBBLEWRAP
+    # As --sandbox says: what a task gets that asks for none.
+    wanted: SandboxName = SandboxName.NONE
+    limit_groups: LimitGroups = field(default_factory=LimitGroups)
+    # The worker's own limits, which hold for every session.
+    own_limits: ResourceLimits = NO_LIMITS
+    # What sandboxed sessions see besides the system, their programs and the workspace.
+    bindings: Sequence[Binding] = ()
+
+    @property
+    def sandboxes(self) -> Sequence[SandboxKind]:
+        """The kinds of sandbox in which the worker runs tasks."""
+        if self.wanted is SandboxName.BWRAP:
+            return (SandboxKind.BWRAP,)
+        offers = self.wanted is SandboxName.AUTO and self.bubblewrap.path
+        return (SandboxKind.NONE, SandboxKind.BWRAP) if offers else (SandboxKind.NONE,)
+
+    def uses_sandbox(self, asked: SandboxKind | None, network: NetworkAccess) -> bool:
+        """Returns whether a task runs in a sandbox; the server sends no task that asks for what is not offered."""
+        if self.wanted is SandboxName.BWRAP:
+            return True
+        return asked in (SandboxKind.AUTO, SandboxKind.BWRAP) or network is NetworkAccess.NONE
+
+    def register(self, request: wire.ClaimTaskRequest) -> None:
+        """Adds what the server needs to know."""
+        highest = self.limit_groups.highest.lowest(self.own_limits)
+        known = [
+            limit if resource in self.limit_groups.parents else 0
+            for resource, limit in zip(Resource, highest, strict=True)
+        ]
+        request.enforcement.CopyFrom(
+            task_pb2.Enforcement(
+                sandboxes=[
+                    task_pb2.SandboxKind.Value(f"SANDBOX_KIND_{kind.name}") for kind in self.sandboxes
+                ],
+                no_network=SandboxKind.BWRAP in self.sandboxes and self.bubblewrap.can_cut_network,
+                limits=task_pb2.ResourceLimits(
+                    memory_bytes=int(known[0]), cpus=known[1], threads=int(known[2])
+                ),
+            )
+        )
+
+
+NO_ABILITIES: Final = Abilities()
+
+
+def find_abilities(
+    config: WorkerConfig, runner: Runner, project_root: Path, env: Mapping[str, str]
+) -> Abilities:
+    """Tries what --sandbox and the limits ask for.
+
+    Raises:
+        ProgramExit: it was asked for and can't be enforced, or a path of --sandbox-bind does not exist.
+    """
+    wanted, bindings = SandboxName(config.sandbox), read_bindings(config.sandbox_bind)
+    probe = NO_BUBBLEWRAP
+    if wanted is not SandboxName.NONE:
+        probe = _runner_fault(runner, bindings) or probe_bubblewrap(project_root, env)
+    if wanted is SandboxName.BWRAP and probe.fault:
+        raise ProgramExit(ExitCode.USAGE, f"--sandbox bwrap is refused here: {probe.fault}", hint=probe.hint)
+    own = ResourceLimits(config.limit_memory, config.limit_cpus, config.limit_pids)
+    groups = find_limit_groups()
+    for resource in Resource:
+        if own.limit_of(resource) and resource not in groups.parents:
+            text = f"--limit-{resource} can't be enforced here: {groups.reason}"
+            raise ProgramExit(ExitCode.USAGE, text, hint="see docs/sandbox.md, or leave the flag out")
+    needed = [Binding(path) for path in runner.needed_paths if path.exists()]
+    return Abilities(probe, wanted, groups, own, [*needed, *bindings])
+
+
+def _runner_fault(runner: Runner, bindings: Sequence[Binding]) -> BubblewrapProbe | None:
+    """Returns why the runner's sessions can't run in a sandbox: it keeps them in the home folder, which is private."""
+    writable = [each.path for each in bindings if each.writable]
+    for folder in runner.session_folders:
+        if not any(folder.is_relative_to(path) for path in writable):
+            text = f"the runner {runner.name} keeps its sessions in {folder}, which sandboxed sessions do not have"
+            return BubblewrapProbe(
+                fault=text, hint=f"pass --sandbox-bind {folder}:rw, and read docs/sandbox.md"
+            )
+    return None
+
+
+def probe_bubblewrap(project_root: Path, env: Mapping[str, str]) -> BubblewrapProbe:
+    """Starts bubblewrap with the namespaces of a session."""
+    home = Path(os.path.realpath(env.get("HOME") or "/nowhere"))
+    if home.is_relative_to(os.path.realpath(project_root)):
+        text = f"the project root {project_root} contains the home folder, so nothing of it would be hidden"
+        return BubblewrapProbe(fault=text, hint="pass a --project-root below it")
+    path = find_program("bwrap", path=env.get("PATH", os.defpath))
+    if path is None:
+        return BubblewrapProbe(fault="bwrap is not on PATH", hint=_INSTALL)
+    fault = ""
+    # The best comes first, so that one start is enough on most machines.
+    for network in (("--unshare-net",), ()):
+        for options in (NEWER_OPTIONS, ()):
+            fault = _fault_of((path, *_PROBE, *options, *network, "--", "true"))
+            if not fault:
+                return BubblewrapProbe(path, options, can_cut_network=bool(network))
+    return BubblewrapProbe(fault=fault, hint=_ALLOW)
+
+
+def _fault_of(argv: Sequence[str]) -> str:
+    """Returns why the command fails; empty if it succeeds."""
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=PROBE_S,
+        )
+    except subprocess.TimeoutExpired:
+        return f"{argv[0]} gave no answer in {PROBE_S:g} s"
+    except OSError as error:
+        return f"{argv[0]} can't be started: {error.strerror}"
+    if done.returncode == 0:
+        return ""
+    return (done.stderr.strip().splitlines() or [f"{argv[0]} ended with {done.returncode}"])[-1]
