@@ -203,15 +203,8 @@ class Worker:
         self._leases.changed.set()
 
     def _start_loops(self) -> Iterator[asyncio.Task[None]]:
-        loops = (
-            self._watch.run(),
-            self._stream.run(),
-            self._beat(),
-            self._reporter.records.run(),
-            self._reporter.progress.run(),
-            self._reporter.outcomes.run(),
-        )
-        for loop in loops:
+        reports = (self._reporter.records, self._reporter.progress, self._reporter.outcomes)
+        for loop in (self._watch.run(), self._stream.run(), self._beat(), *(each.run() for each in reports)):
             task: asyncio.Task[None] = asyncio.create_task(loop)
             task.add_done_callback(self._on_loop_ended)
             yield task

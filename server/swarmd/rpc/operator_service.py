@@ -1,8 +1,6 @@
 """OperatorService: adapters from its messages to the engine and back."""
 
-import hashlib
-import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any, Final
 
@@ -13,28 +11,22 @@ from amplifier_swarm.v1 import operator_service_pb2_grpc as pb_grpc
 from amplifier_swarm.v1 import task_pb2
 from swarmd.domain.definition import PlannedTask
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.model import Role, TaskKey
+from swarmd.domain.model import Role
 from swarmd.domain.token_terms import TokenTerms, join_terms, ordinary_terms
 from swarmd.engine.auth.logins import CODE_S
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import late_results, plans
-from swarmd.rpc import replication, streams
+from swarmd.rpc import replication, streams, task_pages
 from swarmd.rpc.auth import CALLER, bearer_token
 from swarmd.rpc.limits import MAX_PLAN_BYTES, OneAtATime
 from swarmd.rpc.streams import EventPages
-from swarmd.store.reads import pages
 from swarmd.store.reads.pages import TaskFilter
-from swarmd.store.transaction import ReadTx
-from swarmd.wire import definitions, enums, reads, values, views
+from swarmd.wire import definitions, enums, values, views
 from swarmd.wire.actions import Actions
 from swarmd.wire.reads import Reads
 
 Context = grpc.aio.ServicerContext[Any, Any]
-DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 1_000
-# Well below what a client takes as one message.
-PAGE_BYTES: Final = 2 * 1024 * 1024
-_PAGE_TOKEN: Final = re.compile(r"([0-9]{1,15})-([0-9a-f]{8})")
 
 
 class OperatorService(pb_grpc.OperatorServiceServicer):
@@ -112,9 +104,9 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
             request.search,
         )
         _check_not_negative(request, "page_size")
-        after = _read_page_token(request.page_token, wanted)
-        limit = min(request.page_size or DEFAULT_PAGE, MAX_PAGE)
-        return await self._swarm.db.read(lambda tx: _page(tx, wanted, after=after, limit=limit))
+        after = task_pages.read_token(request.page_token, wanted)
+        limit = min(request.page_size or task_pages.DEFAULT_PAGE, MAX_PAGE)
+        return await self._swarm.db.read(lambda tx: task_pages.read(tx, wanted, after=after, limit=limit))
 
     async def ExplainTask(self, request: pb.ExplainTaskRequest, context: Context) -> pb.ExplainTaskResponse:
         return await self._reads.explain(request.task_id)
@@ -274,40 +266,3 @@ def _check_not_negative(request: Any, *fields: str) -> None:
     for field in fields:
         if getattr(request, field) < 0:
             raise InvalidRequest(field, "must not be negative; leave it 0 for the default")
-
-
-def _page_token(key: int, wanted: TaskFilter) -> str:
-    """Returns the token of the page after this key, which fits this filter alone."""
-    return f"{key}-{hashlib.sha256(repr(wanted).encode()).hexdigest()[:8]}"
-
-
-def _read_page_token(token: str, wanted: TaskFilter) -> int:
-    if not token:
-        return 0
-    match = _PAGE_TOKEN.fullmatch(token)
-    if match is None or _page_token(int(match[1]), wanted) != token:
-        raise InvalidRequest("page_token", "is not a token of this list; leave it empty to begin")
-    return int(match[1])
-
-
-def _page(tx: ReadTx, wanted: TaskFilter, *, after: int, limit: int) -> pb.ListTasksResponse:
-    """Reads a page; it ends early where its tasks would not fit into a message, but has one task at least."""
-    keys = pages.page(tx, wanted, after=after, limit=limit)
-    found: list[task_pb2.Task] = []
-    size = 0
-    for task in _tasks(tx, keys):
-        size += task.ByteSize()
-        if found and size > PAGE_BYTES:
-            break
-        found.append(task)
-    more = len(keys) == limit or len(found) < len(keys)
-    return pb.ListTasksResponse(
-        tasks=found,
-        next_page_token=_page_token(keys[len(found) - 1], wanted) if more else "",
-        total=pages.total(tx, wanted),
-    )
-
-
-def _tasks(tx: ReadTx, keys: Sequence[TaskKey]) -> Iterator[task_pb2.Task]:
-    for first in range(0, len(keys), DEFAULT_PAGE):
-        yield from reads.tasks(tx, keys[first : first + DEFAULT_PAGE])

@@ -18,7 +18,7 @@ from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.holds import HoldKind
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.engine.reports.explain import ReasonKind
+from swarmd.engine.reports.reasons import ReasonKind
 from swarmd.store.events import EventKind
 
 E = TypeVar("E", bound=StrEnum)

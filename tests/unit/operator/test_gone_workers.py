@@ -42,10 +42,11 @@ def pod(phase: str, *containers: dict[str, Any]) -> dict[str, Any]:
 async def test_tasks_are_freed_on_proof_alone(
     swarm: RecordedSwarm,
     cluster: RecordedCluster,
+    *,
     known: Worker,
     found: dict[str, Any] | None,
-    node: bool,  # noqa: FBT001  # a parameter of the table
-    freed: bool,  # noqa: FBT001  # as above
+    node: bool,
+    freed: bool,
 ) -> None:
     swarm.listed = [known]
     cluster.nodes = {"n1"} if node else set()

@@ -6,7 +6,6 @@ Invariants: no pipe stays unread, and nothing is forked here, since gRPC does no
 import asyncio
 import contextlib
 import os
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -40,6 +39,7 @@ from swarm_worker.supervision.model import (
     ProgressSink,
     RunEnd,
     RunLimits,
+    attributed,
     own_code,
 )
 from swarm_worker.supervision.pipes import Pipes
@@ -50,8 +50,6 @@ from swarm_worker.supervision.supervisor import ProcessSupervisor
 
 # How long the worker itself tries to kill what a guard has reported as survivors.
 END_SURVIVORS_S: Final = 2.0
-# The exit codes of a program that SIGTERM ended, and of one that says so itself.
-ENDED_BY_SIGTERM: Final = (-signal.SIGTERM, 128 + signal.SIGTERM)
 # The pipes end with the process tree; pipes that a survivor keeps open are abandoned after this.
 PIPES_END_S: Final = 5.0
 
@@ -84,21 +82,12 @@ async def run_guarded(
         fence.add(run)
         try:
             with stop.on_order(run.order):
-                return _attributed(await run.wait(), stop)
+                return attributed(await run.wait(), worker_signalled=stop.worker_signalled)
         except OSError as error:
             return run.unproven_end(error)
         finally:
             fence.remove(run)
             run.close()
-
-
-def _attributed(ended: RunEnd, stop: Stop) -> RunEnd:
-    """Returns the end; that by the signal which ended the worker too is one by an order.
-
-    Slurm, systemd and others send SIGTERM to a worker and to all below it at once.
-    """
-    by_signal = ended.cause is EndCause.EXIT and ended.exit_code in ENDED_BY_SIGTERM
-    return replace(ended, cause=EndCause.ORDER) if by_signal and stop.worker_signalled else ended
 
 
 class GuardedRun:

@@ -1,7 +1,8 @@
 """Values of a guarded run: the program, its limits, its end."""
 
+import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Protocol
@@ -12,6 +13,8 @@ from swarm_worker.supervision.hidden_paths import NOTHING_HIDDEN, HiddenPaths
 
 # A sandbox adds this to the number of a signal. The signals are those that a program gets for a fault, and SIGKILL.
 SIGNAL_BASE: Final = 128
+# The exit codes of a program that SIGTERM ended, and of one that says so itself.
+ENDED_BY_SIGTERM: Final = (-signal.SIGTERM, SIGNAL_BASE + signal.SIGTERM)
 FATAL_SIGNALS: Final = frozenset((4, 6, 7, 8, 9, 11))
 
 
@@ -95,3 +98,12 @@ def own_code(code: int | None) -> int | None:
     """Returns the exit code of the program in a sandbox, which reports the death by a signal as a shell does."""
     number = (code or 0) - SIGNAL_BASE
     return -number if number in FATAL_SIGNALS else code
+
+
+def attributed(ended: RunEnd, *, worker_signalled: bool) -> RunEnd:
+    """Returns the end; that by the signal which ended the worker too is one by an order.
+
+    Slurm, systemd and others send SIGTERM to a worker and to all below it at once.
+    """
+    by_signal = ended.cause is EndCause.EXIT and ended.exit_code in ENDED_BY_SIGTERM
+    return replace(ended, cause=EndCause.ORDER) if by_signal and worker_signalled else ended

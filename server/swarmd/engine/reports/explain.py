@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
 from typing import Final
@@ -14,11 +13,12 @@ from swarmd.domain.holds import Hold, HoldKind
 from swarmd.domain.landing import KeptWork, StartPoint
 from swarmd.domain.lifecycle import FINAL, LEASED, TaskStatus
 from swarmd.domain.model import SwarmMode, Task
-from swarmd.domain.placement import claimed_definition, demands, fits, lacking
+from swarmd.domain.placement import claimed_definition, demands, fits
 from swarmd.domain.workspaces import WorkspaceKind
 from swarmd.engine.dispatch.exclusion import needs_files
 from swarmd.engine.live.retry_timers import RetryTimers
 from swarmd.engine.live.state import ConnectedWorker, LiveState
+from swarmd.engine.reports.reasons import Reason, ReasonKind, unfit
 from swarmd.store import attempts, exclusive_names, holds, landings, swarm, tasks
 from swarmd.store.exclusive_names import Holder
 from swarmd.store.landings import Ahead, Turn
@@ -27,37 +27,6 @@ from swarmd.store.transaction import ReadTx
 
 # The most holders of names that are shown.
 SHOWN_HOLDERS: Final = 5
-# The most workers whose abilities are shown.
-SHOWN_WORKERS: Final = 3
-
-
-class ReasonKind(StrEnum):
-    """The kinds of reasons; the wire contract says what each means."""
-
-    ENDED = "ended"
-    HELD = "held"
-    DEPENDENCY = "dependency"
-    BACKOFF = "backoff"
-    PAUSED = "paused"
-    STOPPED = "stopped"
-    NO_WORKER = "no_worker"
-    NO_LABEL = "no_label"
-    NO_SLOT = "no_slot"
-    RUNNER_PAUSED = "runner_paused"
-    NAME_HELD = "name_held"
-    LANDING = "landing"
-    NO_CLONE = "no_clone"
-    ON_HOLD = "on_hold"
-    NOT_ENFORCED = "not_enforced"
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """A reason why a task does not start, or does not go on."""
-
-    kind: ReasonKind
-    message: str
-    task_ids: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +229,9 @@ def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
         if _fits(worker, facts.definition, work_in="" if facts.kept is None else facts.kept.repository)
     ]
     if not fitting:
-        return [_unfit(facts, workers)]
+        able = any(_fits(worker, facts.definition) for worker in workers)
+        identities = [worker.identity for worker in workers]
+        return [unfit(facts.definition, identities, kept=facts.kept if able else None)]
     pauses = {_pause(worker, facts) for worker in fitting}
     if "" not in pauses:
         why = "; ".join(sorted(pauses))
@@ -273,35 +244,6 @@ def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
         slots = sum(worker.identity.slots for worker in fitting)
         return [Reason(ReasonKind.NO_SLOT, f"all {slots} slots of the workers that fit are in use")]
     return []
-
-
-def _unfit(facts: TaskFacts, workers: Sequence[ConnectedWorker]) -> Reason:
-    """Returns why no connected worker may get the task."""
-    labels = facts.definition.labels
-    if facts.kept is not None and any(_fits(worker, facts.definition) for worker in workers):
-        work = facts.kept
-        message = (
-            f"the work of attempt {work.attempt} is kept in {work.repository}, and no worker of that repository that"
-            " can land it is connected; start one there"
-        )
-        return Reason(ReasonKind.NO_CLONE, message)
-    labelled = [worker.identity for worker in workers if fits(worker.identity, labels)]
-    if not labelled:
-        wanted = ", ".join(f"{key}={value}" for key, value in labels.items())
-        return Reason(ReasonKind.NO_LABEL, f"no connected worker has the labels {wanted}")
-    able = [identity for identity in labelled if not lacking(identity, facts.definition)]
-    if able:
-        hint = "start one in a git repository, or with --repo"
-        return Reason(ReasonKind.NO_CLONE, f"it needs a clone, and no worker that fits can make one; {hint}")
-    shown = [
-        f"{identity.name} can't enforce {', '.join(lacking(identity, facts.definition))}"
-        for identity in labelled[:SHOWN_WORKERS]
-    ]
-    more = f" and {len(labelled) - SHOWN_WORKERS} more" if len(labelled) > SHOWN_WORKERS else ""
-    return Reason(
-        ReasonKind.NOT_ENFORCED,
-        f"no worker can enforce what it asks for: {'; '.join(shown)}{more}; `swarm-worker --check` says why",
-    )
 
 
 def _fits(worker: ConnectedWorker, definition: TaskDefinition, *, work_in: str = "") -> bool:
