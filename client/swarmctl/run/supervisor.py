@@ -272,11 +272,8 @@ class _Run:
             workers.cancel_restarts()
         elif worth_a_restart(code):
             wait_s = workers.schedule_restart(child, code)
-            fate = (
-                f"given up after {TRIES} such ends"
-                if wait_s is None
-                else f"starting it again in {wait_s:.1f} s"
-            )
+            again = f"starting it again in {wait_s:.1f} s" if wait_s is not None else ""
+            fate = again or f"given up after {TRIES} such ends"
             print_err(f"swarmctl: {child.exit_text(code)}; {fate}")
             return
         # Several workers that fail for one reason are reported once.

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from amplifier_swarm import __version__
 from amplifier_swarm.v1 import event_pb2, operator_service_pb2, session_pb2, swarm_pb2, task_pb2
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.engine.reports.reasons import Reason
 from swarmd.engine.reports.overview import StoppingWorker, SwarmView, WorkerView
+from swarmd.engine.reports.reasons import Reason
 from swarmd.engine.reports.session_logs import LogItem
 from swarmd.store.events import Event
 from swarmd.store.reads.views import AttemptView, LateResultView, SessionView, TaskView

@@ -23,14 +23,14 @@ TASK_KEYS = [
     "id", "name", "status", "phase", "type", "priority", "attempt", "max_retries", "dependencies",
     "blocked_by", "worker", "builder_session_id", "validator_session_id", "last_error", "failure_class",
     "cause", "estimated_hours", "created_at", "started_at", "completed_at", "usage", "kill_receipt",
-    "rehearsed", "landed", "hold",
+    "rehearsed", "landed", "kept_ref", "starts_at", "work_of", "hold",
 ]  # fmt: skip
 USAGE_KEYS = ["input_tokens", "output_tokens", "cost"]
 SHOW_KEYS = ["description", "acceptance_criteria", "files", "attempts"]
 ATTEMPT_KEYS = [
     "number", "outcome", "worker", "failure_class", "error", "claimed_at", "started_at", "ended_at",
     "sessions", "builder_result", "checks", "verdict", "findings", "kill_receipt", "late_results",
-    "change", "landing",
+    "change", "landing", "work_of",
 ]  # fmt: skip
 WORKER_KEYS = ["name", "status", "slots", "running", "host", "pid", "runner", "last_seen"]
 
@@ -92,6 +92,9 @@ def test_a_task_in_a_list_has_the_promised_keys_and_values(ctl: Ctl, operator: F
         "kill_receipt": None,
         "rehearsed": False,
         "landed": None,
+        "kept_ref": None,
+        "starts_at": "builder",
+        "work_of": None,
         "hold": None,
     }
 
@@ -102,7 +105,7 @@ def test_what_is_unset_is_null(ctl: Ctl, operator: FakeOperator) -> None:
     [[bare], _] = in_every_form(ctl, "list")
 
     empty = {key for key, value in bare.items() if value is None}
-    given = "id name status priority attempt max_retries dependencies blocked_by usage rehearsed"
+    given = "id name status priority attempt max_retries dependencies blocked_by usage rehearsed starts_at"
     assert empty == set(TASK_KEYS) - set(given.split())
     assert bare["name"] == "b"
 

@@ -19,8 +19,8 @@ from swarmd.domain.model import (
 )
 from swarmd.domain.sandbox import NetworkAccess, SandboxKind
 from swarmd.domain.workspaces import ExpectedChanges, LandingStyle, RetryFrom, WorkspaceKind
-from swarmd.engine.reports.reasons import ReasonKind
 from swarmd.engine.reports.overview import WorkerStatus
+from swarmd.engine.reports.reasons import ReasonKind
 from swarmd.store.events import EventKind
 
 Schema = dict[str, Any]
