@@ -89,9 +89,23 @@ def test_clients_in_the_container_find_its_server_and_a_stop_ends_it(folder: Pat
         assert "1 killed" in whole.logs()
 
 
-def test_the_commands_of_the_readme_run(images: dict[str, str], tmp_path: Path) -> None:
+README_BLOCK = r"<!-- no test: tests/containers .*? -->\n```sh\n(.*?)```"
+FIRST_BLOCK = r"\A.*?```sh\n(.*?)```"
+
+
+@pytest.mark.parametrize(
+    ("page", "pattern", "done_line"),
+    [
+        ("README.md", README_BLOCK, "2 tasks: 2 completed"),
+        ("docs/containers.md", FIRST_BLOCK, "4 tasks: 4 completed"),
+    ],
+)
+def test_the_commands_of_a_page_run(
+    images: dict[str, str], tmp_path: Path, page: str, pattern: str, done_line: str
+) -> None:
     readme = (ROOT / "README.md").read_text()
-    [block] = re.findall(r"<!-- no test: tests/containers .*? -->\n```sh\n(.*?)```", readme, re.DOTALL)
+    block = re.findall(pattern, (ROOT / page).read_text(), re.DOTALL)[0]
+    block = block.replace("examples/", f"{ROOT}/examples/")
     [tasks] = re.findall(r"cat > tasks\.yaml <<'YAML'\n(.*?)YAML\n", readme, re.DOTALL)
     (tmp_path / "tasks.yaml").write_text(tasks)
     script = f'make() {{ command make -s -C {ROOT} "$@"; }}\n{block}'
@@ -102,4 +116,4 @@ def test_the_commands_of_the_readme_run(images: dict[str, str], tmp_path: Path) 
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 tasks: 2 completed" in done.stdout
+    assert done_line in done.stdout
