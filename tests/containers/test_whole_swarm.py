@@ -1,6 +1,7 @@
 """The image `amplifier-swarm` runs a whole task file, as any user, on a read-only root; sizes and labels."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ def workspace(folder: Path, *, in_git: bool) -> tuple[str, ...]:
     """Puts the quickstart plan into the folder; returns the flags that mount it."""
     shutil.copy(QUICKSTART / "tasks.yaml", folder)
     if in_git:
+        os.chown(folder, os.geteuid(), 0)  # git refuses a folder of another user
         git = ("git", "-C", str(folder), "-c", "user.name=me", "-c", "user.email=me@example.invalid")
         for argv in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-q", "-m", "start")):
             subprocess.run([*git, *argv], check=True)
