@@ -263,7 +263,7 @@ def test_an_example_runs_to_its_end_and_its_sessions_are_known_while_they_run(
     swarm.ctl("import", str(EXAMPLES / example / "tasks.yaml"))
     watched = next(task for task, status in swarm.statuses().items() if status == "not_started")
     slow = {f"{watched}/builder": ["slow_start"], f"{watched}/validator": ["slow_start"]}
-    play(shape=shape, runs=slow, slow_start_s=4)
+    play(shape=shape, runs=slow, slow_start_s=6)
 
     flags = ("--slots", "2", "--exit-when-done", "--pass-env", "ANTHROPIC_API_KEY")
     worker = swarm.worker("w", *_runner(swarm, kind), *flags)
