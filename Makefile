@@ -123,8 +123,8 @@ bench-peers: setup ## Measure it beside other task queues, in a separate environ
 ENGINE   ?= podman
 images: VERSION  = $(shell sed -n 's/^__version__.*"\(.*\)"/\1/p' protos/amplifier_swarm/__init__.py)
 images: REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
-images: ## Build the container images swarmd, swarm-worker and amplifier-swarm (ENGINE=docker, BASE=IMAGE)
-	@for pair in swarmd:swarmd worker:swarm-worker swarm:amplifier-swarm; do \
+images: ## Build the images swarmd, swarm-worker, swarm-operator and amplifier-swarm (ENGINE=docker, BASE=IMAGE)
+	@for pair in swarmd:swarmd worker:swarm-worker operator:swarm-operator swarm:amplifier-swarm; do \
 	  $(ENGINE) build -q $(if $(findstring podman,$(ENGINE)),--format docker) $(if $(BASE),--build-arg BASE=$(BASE)) \
 	    --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(IMAGE_FLAGS) \
 	    -f deploy/container/Containerfile --target $${pair%:*} -t $${pair#*:} . || exit 1; done

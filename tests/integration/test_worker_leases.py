@@ -90,7 +90,7 @@ async def test_an_order_ends_the_tree_and_is_answered_with_a_receipt(
 
     await worker.until(lambda: fake.outcomes, what="an outcome")
     assert ledger.alive() == []
-    assert _kind(fake, "t1") == "STOPPED"
+    assert (_kind(fake, "t1"), fake.outcomes["t1"].interrupted) == ("STOPPED", True)
     receipt = fake.outcomes["t1"].kill_receipt
     assert (receipt.containment, receipt.survivors) == (strongest().level, 0)
     assert receipt.processes_found >= 5
@@ -403,11 +403,12 @@ async def test_sigterm_drains(fake: FakeSwarm, worker: WorkerProcess) -> None:
     assert fake.held == set()
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGTERM, signal.SIGTERM], [signal.SIGINT]])
-async def test_a_second_sigterm_or_a_sigint_ends_the_sessions_and_reports(
+@pytest.mark.parametrize("signals", [[signal.SIGTERM, signal.SIGTERM], [signal.SIGINT], [signal.SIGTERM]])
+async def test_a_second_sigterm_a_sigint_or_the_deadline_of_a_drain_ends_the_sessions_and_reports(
     fake: FakeSwarm, worker: WorkerProcess, ledger: Ledger, signals: list[signal.Signals]
 ) -> None:
-    worker.start(builder=" ".join(ledger.argv("every")))
+    deadline = "0.2" if signals == [signal.SIGTERM] else "600"
+    worker.start("--drain-deadline", deadline, builder=" ".join(ledger.argv("every")))
     await _registered(fake, worker)
     fake.send(claims=[claim("t1")])
     await worker.until(lambda: ledger.signed >= STYLES["every"], what="the tree stands")

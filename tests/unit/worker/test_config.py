@@ -35,7 +35,7 @@ def test_every_setting_has_its_documented_flag_and_variable() -> None:
         "--exit-when-done", "--state-dir", "--token-file", "--tls-ca", "--tls-cert", "--tls-key",
         "--log-format", "--log-level", "--pass-env", "--builder-config", "--validator-config", "--bundle",
         "--check", "--containment", "--check-timeout", "--allow-rehearsal", "--prompts", "--accept-prompts",
-        "--session-umask", "--workspace", "--repo", "--target", "--session-push", "--keep-failed",
+        "--session-umask", "--drain-deadline", "--workspace", "--repo", "--target", "--session-push", "--keep-failed",
         "--min-free-disk", "--list-workspaces", "--remove-workspaces",
         "--agent-python", "--validator-bundle", "--ask", "--tls-ca-fingerprint", "--exit-when-idle", "--sandbox",
         "--sandbox-bind", "--limit-memory", "--limit-cpus", "--limit-pids",
