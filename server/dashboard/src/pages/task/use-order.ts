@@ -1,0 +1,18 @@
+// An order about one task: one at a time, and the task is loaded anew however it went.
+import { useState } from "preact/hooks";
+import { attempt } from "../../state/notices.ts";
+
+/** Returns whether an order is under way, and how to give one. */
+export function useOrder(reload: () => void) {
+  const [busy, setBusy] = useState(false);
+  /** Gives the order and tells how it went; returns true if it went well. */
+  const order = async <T>(action: () => Promise<T>, told: (result: T) => string): Promise<boolean> => {
+    if (busy) return false;
+    setBusy(true);
+    const went = await attempt(action, told);
+    setBusy(false);
+    reload();
+    return went;
+  };
+  return { busy, order };
+}
