@@ -23,7 +23,7 @@ def test_a_question_is_on_top_and_its_answer_starts_the_next_attempt(
     expect(need).to_contain_text("2 tasks wait behind it")
     expect(page.locator("nav .badge")).to_contain_text("1")
     need.get_by_role("link", name="a asks").click()
-    held = page.locator(".panel.held")
+    held = page.locator(".held-panel")
     expect(held.locator(".question")).to_have_text(QUESTION)
     assert held.locator("b").count() == 0
     held.get_by_role("textbox", name="Answer").fill('80,\nelse "8080"')
@@ -52,7 +52,7 @@ def test_a_task_is_held_noted_and_let_go(dashboard_page: DashboardPage, dashboar
     page.get_by_label("Cause").fill("after the fair")
     page.get_by_role("dialog").get_by_role("button", name="Hold").click()
 
-    held = page.locator(".panel.held")
+    held = page.locator(".held-panel")
     expect(held).to_contain_text("after the fair")
     expect(page.get_by_role("button", name="Hold…")).to_be_disabled()
     held.get_by_label("Note for the next attempt").fill("use\nthe cache")
@@ -87,7 +87,7 @@ def test_an_answer_that_comes_second_names_the_first(
 
     expect(page.get_by_role("alert")).to_contain_text("already: '80'")
     expect(page.locator(".panel.said [data-hold] pre").nth(1)).to_have_text("80")
-    expect(page.locator(".panel.held")).to_have_count(0)
+    expect(page.locator(".held-panel")).to_have_count(0)
     # The browser tells of each refusal; the page has shown this one.
     dashboard_page.errors[:] = [error for error in dashboard_page.errors if "status of 409" not in error]
 
@@ -107,7 +107,7 @@ def test_a_viewer_reads_the_question_and_can_do_nothing(
 
     dashboard_page.go("#/task/a")
 
-    held = page.locator(".panel.held")
+    held = page.locator(".held-panel")
     expect(held.locator(".question")).to_have_text("Sure?")
     expect(held.locator("li")).to_have_text(["yes", "no"])
     expect(held.locator("button, textarea")).to_have_count(0)

@@ -299,18 +299,17 @@ OPTIONS = Task(
     hold=Hold(hold_id="1-9", kind=HoldKind.HOLD_KIND_QUESTION, text="Sure?", options=["yes", "no"]),
 )  # fmt: skip
 SETTLED = [
-    (ASKS, 'not "80"', wire.AnswerTaskRequest(task_id="asks", hold_id="1-7", text='not "80"')),
-    (ASKS, "80", wire.AnswerTaskRequest(task_id="asks", hold_id="1-7", text="80")),
-    (OPTIONS, "2", wire.AnswerTaskRequest(task_id="asks", hold_id="1-9", option=2)),
-    (OPTIONS, "9" * 9, wire.AnswerTaskRequest(task_id="asks", hold_id="1-9", option=999_999)),
-    (RESTS, "", wire.UnholdTaskRequest(task_ids=["rests"])),
+    ("task", ASKS, 'not "80"', wire.AnswerTaskRequest(task_id="asks", hold_id="1-7", text='not "80"')),
+    ("list", ASKS, "80", wire.AnswerTaskRequest(task_id="asks", hold_id="1-7", text="80")),
+    ("list", OPTIONS, "2", wire.AnswerTaskRequest(task_id="asks", hold_id="1-9", option=2)),
+    ("task", OPTIONS, "9" * 9, wire.AnswerTaskRequest(task_id="asks", hold_id="1-9", option=999_999)),
+    ("list", RESTS, "", wire.UnholdTaskRequest(task_ids=["rests"])),
 ]
 
 
-@pytest.mark.parametrize("place", ["list", "task"])
-@pytest.mark.parametrize(("task", "typed", "wanted"), SETTLED)
+@pytest.mark.parametrize(("place", "task", "typed", "wanted"), SETTLED)
 async def test_a_held_task_is_settled_in_the_list_and_on_its_screen(
-    swarm: FakeOperator, task: Task, typed: str, wanted: Any, place: str
+    swarm: FakeOperator, place: str, task: Task, typed: str, wanted: Any
 ) -> None:
     hold_tasks(swarm, task)
     swarm.answers |= {"AnswerTask": wire.AnswerTaskResponse(), "UnholdTask": wire.UnholdTaskResponse()}

@@ -59,7 +59,7 @@ function Row({ need }: { need: Need }) {
         </a>
       )}
       <span class="need-detail">
-        <span class="dim">{oneLine(need.detail, 300)}</span>
+        <span class="need-text dim">{oneLine(need.detail, 300)}</span>
         {need.facts && <span class="need-facts small">{need.facts}</span>}
       </span>
     </li>

@@ -22,7 +22,11 @@ export function HeldPanel({ task, reload }: HeldPanelProps) {
   if (hold === null) return null;
   const asks = hold.kind === "question";
   return (
-    <Panel title={asks ? "It waits for an answer" : "It is held"} class="held" aside={<Facts hold={hold} />}>
+    <Panel
+      title={asks ? "It waits for an answer" : "It is held"}
+      class="held-panel"
+      aside={<Facts hold={hold} />}
+    >
       <Prose text={hold.text} class="question" />
       {operates.value ? (
         <div class="held-forms">
@@ -41,11 +45,13 @@ export function HeldPanel({ task, reload }: HeldPanelProps) {
 }
 
 function Facts({ hold }: { hold: Hold }) {
+  const where = hold.attempt === null ? "" : ` in attempt ${hold.attempt}`;
+  const who = hold.held_by === null ? "" : ` by ${oneLine(hold.held_by)}`;
   return (
     <span class="dim small">
       {hold.kind === "question" ? "asked" : plain(hold.kind)}
-      {hold.attempt !== null && ` in attempt ${hold.attempt}`}
-      {hold.held_by !== null && ` by ${oneLine(hold.held_by)}`} <Age from={hold.since} suffix />
+      {where}
+      {who}, <Age from={hold.since} suffix />
     </span>
   );
 }
