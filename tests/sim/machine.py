@@ -178,6 +178,8 @@ class Guard:
         if self.stopped:
             self._missed.append(partial(self._over, why))
             return
+        if not self.alive:  # a stopped guard has missed both its session's end and a kill
+            return
         self.alive = False
         self._stop_timers()
         self._ledger.end(self.tree, why)

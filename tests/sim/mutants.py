@@ -257,7 +257,7 @@ def combinations_are_checked_once(patch: pytest.MonkeyPatch) -> None:
 
 HARSH: Final = Setting(
     exclusive=0.0,
-    holding=False,
+    asking=0.0,
     cloning=0.0,
     stopped_guards=False,
     chaos_s=900.0,
@@ -266,7 +266,7 @@ HARSH: Final = Setting(
 )
 SLOW: Final = Setting(
     exclusive=0.0,
-    holding=False,
+    asking=0.0,
     cloning=0.0,
     stopped_guards=False,
     chaos_s=1_000.0,
@@ -276,7 +276,7 @@ SLOW: Final = Setting(
 )
 LANDING: Final = Setting(
     exclusive=0.0,
-    holding=False,
+    asking=0.0,
     cloning=1.0,
     stopped_guards=False,
     chaos_s=900.0,
@@ -298,7 +298,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     orders_on_the_stream_only: (SLOW, 6),
     stop_spares_claims: (HARSH, 0),
     silent_changes: (HARSH, 0),
-    answers_count_for_any_hold: (replace(HARSH, holding=True), 0),
+    answers_count_for_any_hold: (replace(HARSH, asking=0.5), 0),
     losses_count_as_failures: (HARSH, 0),
     builders_pay_for_their_judges: (HARSH, 7),
     late_results_always_count: (SLOW, 23),

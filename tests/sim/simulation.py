@@ -42,8 +42,6 @@ from swarmd.store.transaction import ReadTx, Tx
 
 CONVERGE_S = 2 * 3600.0
 INSPECT_S = 7.3
-# The share of builders that ask a person.
-ASKING = 0.06
 Row = tuple[TaskStatus, Transition]
 
 
@@ -68,8 +66,8 @@ class Setting:
     stall_s: float = 50.0
     # The share of tasks with exclusive names or files.
     exclusive: float = 0.4
-    # Builders ask people, and operators hold tasks.
-    holding: bool = True
+    # The share of builders that ask a person; with 0 operators hold no tasks either.
+    asking: float = 0.06
     # The share of runs in which every task has a clone and lands.
     cloning: float = 0.3
     # The share of requests for a stream that are late in any weather, and the weights of two faults.
@@ -118,7 +116,7 @@ class Simulation:
             mean_s=dice.choice(setting.mean_s),
             stall_s=setting.stall_s,
             failing=dice.choice((0.0, 0.2, 0.5)),
-            asking=ASKING if setting.holding else 0.0,
+            asking=setting.asking,
         )
         count = dice.randint(setting.fewest_workers, setting.workers)
         names = [f"w{number}" for number in range(1, count + 1)]
@@ -131,7 +129,7 @@ class Simulation:
             names,
             tasks=setting.tasks,
             exclusive=setting.exclusive,
-            holding=setting.holding,
+            holding=setting.asking > 0,
         )
         self.machines: dict[str, Machine] = {}
         self.links: dict[str, Link] = {}
