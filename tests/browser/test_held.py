@@ -29,6 +29,7 @@ def test_a_question_is_on_top_and_its_answer_starts_the_next_attempt(
     held.get_by_role("textbox", name="Answer").fill('80,\nelse "8080"')
     held.get_by_role("button", name="Answer").click()
 
+    expect(page.locator("main")).to_be_focused()
     expect(held.locator(".question")).to_have_text("Sure?")
     expect(held.get_by_role("button", name="Answer")).to_have_count(0)
     held.get_by_role("button", name="yes").click()

@@ -14,7 +14,7 @@ const SHOWN_CHARS = 200;
 
 /** The options of a question as buttons, or a field for an answer. */
 export function AnswerForm({ id, hold, reload }: AnswerFormProps) {
-  const { busy, order } = useOrder(reload);
+  const { busy, order } = useOrder(reload, { panelGoes: true });
   const answer = (given: Answer) =>
     order(
       () => api.answer(id, hold.hold_id, given),

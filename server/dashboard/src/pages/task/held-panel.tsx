@@ -57,7 +57,7 @@ function Facts({ hold }: { hold: Hold }) {
 }
 
 function Unhold({ id, reload }: { id: string; reload: () => void }) {
-  const { busy, order } = useOrder(reload);
+  const { busy, order } = useOrder(reload, { panelGoes: true });
   const unhold = () =>
     order(
       () => api.unhold(id),

@@ -2,8 +2,11 @@
 import { useState } from "preact/hooks";
 import { attempt } from "../../state/notices.ts";
 
-/** Returns whether an order is under way, and how to give one. */
-export function useOrder(reload: () => void) {
+/**
+ * Returns whether an order is under way, and how to give one. Of a panel that goes with its order, the focus moves to the
+ * content of the page instead of getting lost.
+ */
+export function useOrder(reload: () => void, { panelGoes = false } = {}) {
   const [busy, setBusy] = useState(false);
   /** Gives the order and tells how it went; returns true if it went well. */
   const order = async <T>(action: () => Promise<T>, told: (result: T) => string): Promise<boolean> => {
@@ -11,6 +14,7 @@ export function useOrder(reload: () => void) {
     setBusy(true);
     const went = await attempt(action, told);
     setBusy(false);
+    if (went && panelGoes) document.getElementById("main")?.focus({ preventScroll: true });
     reload();
     return went;
   };
