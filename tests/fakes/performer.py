@@ -91,10 +91,13 @@ def write(root: Path, part: Mapping[str, Any], attempt: int) -> None:
 
 
 def build(part: Mapping[str, Any], attempt: int) -> int:
-    """Prints a builder's result; returns the exit code."""
+    """Prints a builder's result, in the first attempts a question of `asks` each; returns the exit code."""
     if attempt <= part.get("fails", 0):
         say(part.get("error", "the build tool can't find its configuration"), sys.stderr)
         return 1
+    if attempt <= len(asked := part.get("asks", ())):
+        say(json.dumps({"status": "blocked", "questions": [asked[attempt - 1]]}))
+        return 0
     answers = [{"finding_id": f"a{attempt - 1}f1", "kind": "fixed", "why": "scans go through a queue now"}]
     notes = part.get("notes", "Put a queue in front of the store and a test beside it.")
     result = {"status": "completed", "files_created": ["tests/test_scan.py"], "files_modified": ["src/desk/scan.py"],

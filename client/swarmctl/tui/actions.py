@@ -8,7 +8,8 @@ from textual.app import App
 
 from amplifier_swarm.documents.stops import StopReceipt, ordered
 from amplifier_swarm.exits import ProgramExit
-from amplifier_swarm.text import one_line
+from amplifier_swarm.text import one_line, printable
+from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from swarmctl.api import stop_wait
 from swarmctl.api.errors import explain
@@ -48,6 +49,21 @@ class TuiActions:
             f"Retry {task_id}?", ["It gets full budgets again."], hint="Enter does it", yes="retry"
         )
         self._confirm(dialog, lambda _: requests.retry(self._stub, task_id))
+
+    def settle(self, task_id: str, hold: Hold) -> None:
+        """Answers the question of a held task, or lets the task start, after confirmation."""
+        text = printable(hold.text, newlines=True)
+        if hold.kind != HoldKind.HOLD_KIND_QUESTION:
+            details = [text, "It may start again."]
+            dialog = ConfirmDialog(f"Let {task_id} start?", details, hint="Enter does it", yes="let it start")
+            self._confirm(dialog, lambda _: requests.unhold(self._stub, task_id))
+            return
+        options = [
+            f"{number}  {one_line(option, _MESSAGE_LIMIT)}" for number, option in enumerate(hold.options, 1)
+        ]
+        hint = "the number of an option" if options else "the answer, for the next attempt"
+        dialog = ConfirmDialog(f"Answer {task_id}?", [text, *options], hint=hint, yes="answer")
+        self._confirm(dialog, lambda typed: requests.answer(self._stub, task_id, hold, typed=typed))
 
     def pause(self) -> None:
         """Pauses the swarm after confirmation."""

@@ -72,7 +72,7 @@ class WatchApp(App[None]):
                 self._overview.show_outage(explain(error, server=self._server).message)
 
     def _open_task(self, task_id: str) -> None:
-        self.push_screen(TaskScreen(self._stub, task_id, kill=self._actions.kill, retry=self._actions.retry))
+        self.push_screen(TaskScreen(self._stub, task_id, self._actions))
 
 
 def show(stub: OperatorServiceStub, snapshot: SwarmSnapshot, *, server: str) -> None:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
@@ -21,8 +21,11 @@ class ConfirmDialog(ModalScreen[str | None]):
         border: thick $primary; background: $surface;
     }
     ConfirmDialog.-grave > Vertical { border: thick $error; }
+    ConfirmDialog VerticalScroll { height: auto; max-height: 50vh; }
     ConfirmDialog Input { margin-top: 1; }
     """
+    # A long question is scrolled with Tab and the arrow keys.
+    AUTO_FOCUS = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "give_up", "No")]
 
     def __init__(
@@ -41,7 +44,8 @@ class ConfirmDialog(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(Text(self._question, style="bold"))
-            yield Static(Text("\n".join(self._details)))
+            with VerticalScroll():
+                yield Static(Text("\n".join(self._details)))
             yield Input(placeholder=self._hint)
             how = f"Type {self._word} and Enter" if self._word else f"Enter: {self._yes}"
             yield Label(Text(f"{how}   Esc: no", style="dim"))

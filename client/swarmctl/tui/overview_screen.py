@@ -53,6 +53,7 @@ class OverviewScreen(Screen[None]):
         ("k", "kill", "Kill"),
         ("r", "retry", "Retry"),
         ("d", "drain", "Drain"),
+        Binding("a", "settle", "Answer", show=False),
         Binding("D", "drain_all", "Drain all", show=False),
         Binding("escape", "leave_search", show=False),
         *(Binding(str(number), f"view('{view.name}')", show=False) for number, view in enumerate(View, 1)),
@@ -203,6 +204,15 @@ class OverviewScreen(Screen[None]):
         """Retries the task under the cursor."""
         if task_id := self._selected_task():
             self._actions.retry(task_id)
+
+    def action_settle(self) -> None:
+        """Answers the held task under the cursor, or lets it start."""
+        selected, snapshot = self._selected_task(), self._snapshot
+        known = {task.task_id: task for task in (*snapshot.tasks.tasks, *snapshot.held.tasks)}
+        if (task := known.get(selected)) is not None and task.HasField("hold"):
+            self._actions.settle(selected, task.hold)
+        else:
+            self.notify("3 lists the held tasks: a answers the one under the cursor", markup=False)
 
     def action_drain(self) -> None:
         """Drains the worker under the cursor."""

@@ -6,7 +6,9 @@ Invariant: no request waits for a proof. The screen shows the proof as it arrive
 from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.v1.hold_pb2 import Hold
 from amplifier_swarm.v1.operator_service_pb2 import (
+    AnswerTaskRequest,
     DrainWorkerRequest,
     EmergencyStopRequest,
     EmergencyStopResponse,
@@ -14,6 +16,7 @@ from amplifier_swarm.v1.operator_service_pb2 import (
     PauseSwarmRequest,
     ResumeSwarmRequest,
     RetryTaskRequest,
+    UnholdTaskRequest,
 )
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.task_pb2 import TaskStatus
@@ -36,6 +39,24 @@ def retry(stub: OperatorServiceStub, task_id: str) -> str:
     [task] = answer.tasks
     revived = f"; {text_format.plural(answer.revived, 'skipped task')} revived" if answer.revived else ""
     return f"{task.task_id} is {text_format.word(TaskStatus, task.status)}{revived}"
+
+
+def answer(stub: OperatorServiceStub, task_id: str, hold: Hold, *, typed: str) -> str:
+    """Answers the question of a task; if it has options, a number is the number of one."""
+    request = AnswerTaskRequest(task_id=task_id, hold_id=hold.hold_id)
+    if hold.options and typed.isdecimal():
+        # The server refuses a number that names no option; a longer one would not fit into the request.
+        request.option = int(typed[:6])
+    else:
+        request.text = typed
+    stub.AnswerTask(request, timeout=DEADLINE_S)
+    return f"{task_id} has its answer"
+
+
+def unhold(stub: OperatorServiceStub, task_id: str) -> str:
+    """Ends the hold of an operator."""
+    stub.UnholdTask(UnholdTaskRequest(task_ids=[task_id]), timeout=DEADLINE_S)
+    return f"{task_id} may start"
 
 
 def pause(stub: OperatorServiceStub, *, cause: str) -> str:

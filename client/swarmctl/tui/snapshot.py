@@ -18,7 +18,7 @@ from swarmctl.render.live_board import fetch_board
 
 # Nobody reads more rows; a search finds the others.
 PAGE: Final = 500
-FAILED_PAGE: Final = 50
+ATTENTION_PAGE: Final = 50
 
 
 class View(Enum):
@@ -26,7 +26,7 @@ class View(Enum):
 
     RUNNING = "running"
     TASKS = "tasks"
-    FAILED = "failed"
+    ATTENTION = "attention"
     WORKERS = "workers"
     EVENTS = "events"
 
@@ -37,6 +37,10 @@ class Query:
 
     search: str = ""
     status: TaskStatus.ValueType = TaskStatus.TASK_STATUS_UNSPECIFIED
+
+
+_HELD: Final = Query(status=TaskStatus.TASK_STATUS_HELD)
+_FAILED: Final = Query(status=TaskStatus.TASK_STATUS_FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class SwarmSnapshot:
     swarm: Swarm
     running: Sequence[Task]
     workers: Sequence[Worker]
+    held: ListPage
     failed: ListPage
     tasks: ListPage
     query: Query
@@ -62,8 +67,18 @@ class SwarmSnapshot:
 def fetch_snapshot(stub: OperatorServiceStub, query: Query) -> SwarmSnapshot:
     """Fetches a snapshot from the server."""
     board = fetch_board(stub)
-    failed = _page(stub, Query(status=TaskStatus.TASK_STATUS_FAILED), FAILED_PAGE)
-    return SwarmSnapshot(board.swarm, board.running, board.workers, failed, _page(stub, query, PAGE), query)
+    # An older server refuses the status, and counts no task of it.
+    counted = {count.status for count in board.swarm.counts if count.count}
+    some_held = TaskStatus.TASK_STATUS_HELD in counted
+    return SwarmSnapshot(
+        swarm=board.swarm,
+        running=board.running,
+        workers=board.workers,
+        held=_page(stub, _HELD, ATTENTION_PAGE) if some_held else ListPage(),
+        failed=_page(stub, _FAILED, ATTENTION_PAGE),
+        tasks=_page(stub, query, PAGE),
+        query=query,
+    )
 
 
 def _page(stub: OperatorServiceStub, query: Query, size: int) -> ListPage:

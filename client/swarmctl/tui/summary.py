@@ -11,7 +11,7 @@ from swarmctl.render.blocks import Cell, Prose, cell
 from swarmctl.render.live_board import finished_count, progress_text
 from swarmctl.render.swarm import mode_cell, warning_blocks
 from swarmctl.render.tasks import STYLES
-from swarmctl.tui.snapshot import SwarmSnapshot, View
+from swarmctl.tui.snapshot import ListPage, SwarmSnapshot, View
 from swarmctl.tui.tables import ago, silent_workers
 
 Line = Sequence[Cell]
@@ -87,15 +87,20 @@ def _attention(snapshot: SwarmSnapshot, now: datetime) -> Iterator[Line]:
         since = ago(worker, "last_seen_at", now)
         duration = f"for {since}" if since else "since the server started"
         yield [cell(f"Worker {worker.name} has been silent {duration}", "red")]
-    if snapshot.failed.total:
-        named = ", ".join(task.task_id for task in snapshot.failed.tasks[:_NAMED])
-        more = ", …" if snapshot.failed.total > _NAMED else ""
+    if held := snapshot.held.total:
+        waiting = f"{text_format.plural(held, 'task')} {'waits' if held == 1 else 'wait'} for a person"
+        yield [cell(f"{waiting}: {_named(snapshot.held)}; 3 lists them, a answers", "bold yellow")]
+    if failed := snapshot.failed.total:
         yield [
             cell(
-                f"{text_format.plural(snapshot.failed.total, 'task')} failed: {named}{more}; 3 lists them",
-                "red",
+                f"{text_format.plural(failed, 'task')} failed: {_named(snapshot.failed)}; 3 lists them", "red"
             )
         ]
+
+
+def _named(page: ListPage) -> str:
+    names = ", ".join(task.task_id for task in page.tasks[:_NAMED])
+    return f"{names}, …" if page.total > _NAMED else names
 
 
 def tab_line(snapshot: SwarmSnapshot, view: View) -> Line:
@@ -104,7 +109,7 @@ def tab_line(snapshot: SwarmSnapshot, view: View) -> Line:
     sizes = {
         View.RUNNING: len(snapshot.running),
         View.TASKS: snapshot.tasks.total,
-        View.FAILED: snapshot.failed.total,
+        View.ATTENTION: snapshot.held.total + snapshot.failed.total,
         View.WORKERS: present,
     }
     line: list[Cell] = []

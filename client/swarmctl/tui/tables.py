@@ -8,15 +8,17 @@ from typing import Final, NamedTuple
 from google.protobuf.message import Message
 
 from amplifier_swarm.v1.event_pb2 import Event
+from amplifier_swarm.v1.hold_pb2 import HoldKind
 from amplifier_swarm.v1.session_pb2 import SessionRole, Usage
 from amplifier_swarm.v1.swarm_pb2 import Worker, WorkerStatus
-from amplifier_swarm.v1.task_pb2 import FailureClass, Task
+from amplifier_swarm.v1.task_pb2 import FailureClass, Task, TaskStatus
 from swarmctl import text_format
 from swarmctl.render.align import aligned
 from swarmctl.render.blocks import Cell, Column, Table, cell
 from swarmctl.render.events import event_text
+from swarmctl.render.inbox import hold_text
 from swarmctl.render.live_board import since_s
-from swarmctl.render.tasks import LIST, list_row, status_cell
+from swarmctl.render.tasks import LIST, STYLES, list_row, status_cell
 from swarmctl.render.workers import WORKER_STYLES
 from swarmctl.tui.snapshot import SwarmSnapshot, View
 
@@ -51,13 +53,13 @@ RUNNING: Final = (
     Column("WORKER"),
     Column("NAME", flexible=True),
 )
-FAILED: Final = (
+ATTENTION: Final = (
     Column("TASK"),
-    Column("FAILURE"),
+    Column("PROBLEM"),
     Column("TRY", right=True),
-    Column("ENDED", right=True),
+    Column("SINCE", right=True),
     Column("NAME", flexible=True),
-    Column("LAST ERROR", flexible=True),
+    Column("QUESTION OR ERROR", flexible=True),
 )
 WORKERS: Final = (
     Column("WORKER"),
@@ -100,7 +102,16 @@ def _running(task: Task, now: datetime) -> Sequence[Cell]:
     )
 
 
-def _failed(task: Task, now: datetime) -> Sequence[Cell]:
+def _attention(task: Task, now: datetime) -> Sequence[Cell]:
+    if task.HasField("hold"):
+        return (
+            cell(task.task_id),
+            cell(text_format.word(HoldKind, task.hold.kind), STYLES[TaskStatus.TASK_STATUS_HELD]),
+            cell(task.attempt or None),
+            cell(ago(task.hold, "since", now)),
+            cell(task.name),
+            cell(hold_text(task.hold)),
+        )
     return (
         cell(task.task_id),
         cell(text_format.word(FailureClass, task.failure_class), "red"),
@@ -140,7 +151,9 @@ class _TaskView(NamedTuple):
 _TASK_VIEWS: Final[Mapping[View, _TaskView]] = {
     View.RUNNING: _TaskView(lambda snapshot: snapshot.running, RUNNING, _running),
     View.TASKS: _TaskView(lambda snapshot: snapshot.tasks.tasks, LIST, lambda task, _: list_row(task)),
-    View.FAILED: _TaskView(lambda snapshot: snapshot.failed.tasks, FAILED, _failed),
+    View.ATTENTION: _TaskView(
+        lambda snapshot: [*snapshot.held.tasks, *snapshot.failed.tasks], ATTENTION, _attention
+    ),
 }
 
 

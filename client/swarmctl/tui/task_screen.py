@@ -1,6 +1,6 @@
 """The screen of one task: its state, the reasons for it, and the live log of its sessions."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
@@ -30,6 +30,7 @@ from swarmctl.render.live_board import FINAL, since_s
 from swarmctl.render.show import show_blocks
 from swarmctl.render.tasks import attempt_text, status_cell
 from swarmctl.render.terminal import group
+from swarmctl.tui.actions import TuiActions
 from swarmctl.tui.poller import LOG_LINES, POLL_EVERY_S, LogReader, run_in_background
 from swarmctl.tui.tables import role_of
 from swarmctl.tui.widgets import TextLines
@@ -83,23 +84,16 @@ class TaskScreen(Screen[None]):
         ("escape,q", "app.pop_screen", "Back"),
         ("k", "kill", "Kill"),
         ("r", "retry", "Retry"),
+        ("a", "settle", "Answer"),
         ("i", "details", "Details"),
         ("end,f", "end", "Newest"),
     ]
 
-    def __init__(
-        self,
-        stub: OperatorServiceStub,
-        task_id: str,
-        *,
-        kill: Callable[[str], None],
-        retry: Callable[[str], None],
-    ) -> None:
+    def __init__(self, stub: OperatorServiceStub, task_id: str, actions: TuiActions) -> None:
         super().__init__()
         self._task_id = task_id
         self._stub = stub
-        self._kill = kill
-        self._retry = retry
+        self._actions = actions
         self._reader: LogReader | None = None
         self._attempt = 0
         self._answer: GetTaskResponse | None = None
@@ -134,11 +128,18 @@ class TaskScreen(Screen[None]):
 
     def action_kill(self) -> None:
         """Kills the task."""
-        self._kill(self._task_id)
+        self._actions.kill(self._task_id)
 
     def action_retry(self) -> None:
         """Retries the task."""
-        self._retry(self._task_id)
+        self._actions.retry(self._task_id)
+
+    def action_settle(self) -> None:
+        """Answers the task, or lets it start."""
+        if self._answer is not None and self._answer.task.HasField("hold"):
+            self._actions.settle(self._task_id, self._answer.task.hold)
+        else:
+            self.notify("The task is not held", markup=False)
 
     def _request_update(self) -> None:
         # The user may leave the screen before the answer arrives; `self.app` is gone then.

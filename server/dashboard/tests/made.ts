@@ -1,6 +1,8 @@
 // What tests are made of: documents with the fields that a test does not care about filled in.
 import type {
   Attempt,
+  Hold,
+  InboxEntry,
   LogLine,
   Status,
   SwarmEvent,
@@ -37,8 +39,29 @@ export function task(id: string, status: Status = "not_started", more: Partial<T
     kept_ref: null,
     starts_at: "builder",
     work_of: null,
+    hold: null,
     ...more,
   };
+}
+
+export function hold(more: Partial<Hold> = {}): Hold {
+  return {
+    hold_id: "1-1",
+    kind: "question",
+    text: "Which port?",
+    options: [],
+    attempt: 1,
+    held_by: null,
+    since: "2026-01-01T11:55:00Z",
+    ended_at: null,
+    ended_by: null,
+    answer: null,
+    ...more,
+  };
+}
+
+export function inboxEntry(id: string, held: Partial<Hold> = {}, more: Partial<InboxEntry> = {}): InboxEntry {
+  return { task: task(id, "held", { hold: hold(held) }), waiting: 0, waiting_hours: 0, ...more };
 }
 
 export function swarmStatus(more: Partial<SwarmStatus> = {}): SwarmStatus {

@@ -12,6 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from amplifier_swarm.errors import WireError
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.event_pb2 import Event, EventKind
+from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind
 from amplifier_swarm.v1.session_pb2 import KillReceipt, LogEntry, SessionRole, Usage
 from amplifier_swarm.v1.swarm_pb2 import PausedRunner, StatusCount, Swarm, SwarmMode, Worker, WorkerStatus
 from amplifier_swarm.v1.task_pb2 import Attempt, FailureClass, Task, TaskStatus
@@ -28,6 +29,14 @@ RUNNING = Task(
 FAILED = Task(
     task_id="broken", name="Break it", status=TaskStatus.TASK_STATUS_FAILED, attempt=3, max_retries=2,
     failure_class=FailureClass.FAILURE_CLASS_AGENT_ERROR, last_error="no\x1b[31m luck",
+)  # fmt: skip
+ASKS = Task(
+    task_id="asks", name="Ask it", status=TaskStatus.TASK_STATUS_HELD, attempt=1,
+    hold=Hold(hold_id="1-7", kind=HoldKind.HOLD_KIND_QUESTION, text=f"Which {HOSTILE}\nport?"),
+)  # fmt: skip
+RESTS = Task(
+    task_id="rests", name="Rest", status=TaskStatus.TASK_STATUS_HELD,
+    hold=Hold(hold_id="1-8", kind=HoldKind.HOLD_KIND_SUSPENDED, text="after the fair", held_by="ann"),
 )  # fmt: skip
 WAITING = Task(task_id="later", name="Later", status=TaskStatus.TASK_STATUS_NOT_STARTED)
 DONE = Task(task_id="done", name="Done", status=TaskStatus.TASK_STATUS_COMPLETED, attempt=1)
@@ -79,7 +88,7 @@ OVERVIEW = """\
  Worker w2 has been silent since the server started
  1 task failed: broken; 3 lists them
 
- 1 running 1  2 tasks 4  3 failed 1  4 workers 2  5 events
+ 1 running 1  2 tasks 4  3 attention 1  4 workers 2  5 events
  TASK     STATUS       ROLE     TRY  AGE    SPENT  WORKER  NAME
  build-1  in_progress  builder    2       $0.0420  w1      [red]x[/red] \\x1b]0…"""
 
@@ -260,6 +269,71 @@ async def test_each_key_sends_its_request(swarm: FakeOperator, order: Order) -> 
         await watch.until_notified(order.told)
 
     assert swarm.asked(method) == [order.wanted]
+
+
+def hold_tasks(operator: FakeOperator, *held: Task) -> None:
+    """Adds held tasks to the swarm."""
+    pages(operator, FAILED, *held)
+    counts = [StatusCount(status=TaskStatus.TASK_STATUS_HELD, count=len(held))]
+    operator.answers["GetSwarm"] = wire.GetSwarmResponse(swarm=Swarm(counts=counts))
+    operator.answers["GetTask"] = wire.GetTaskResponse(task=held[0])
+
+
+async def test_held_tasks_stand_before_failed_ones_with_what_they_wait_for(swarm: FakeOperator) -> None:
+    hold_tasks(swarm, ASKS, RESTS)
+    async with screen(swarm, (120, 30)) as watch:
+        await watch.until("2 tasks wait for a person: asks, rests; 3 lists them, a answers")
+        await watch.press("3")
+        await watch.until("3 attention 3", "question", "suspended", "agent_error")
+
+        rows = [line for line in watch.lines() if line.startswith((" asks ", " rests ", " broken "))]
+
+    assert [row.split()[0] for row in rows] == ["asks", "rests", "broken"]
+    assert "Which [red]x[/red]" in rows[0]
+    assert "after the fair" in rows[1]
+    assert not set("\x1b\x07\u202e") & set("".join(rows))
+
+
+OPTIONS = Task(
+    task_id="asks", status=TaskStatus.TASK_STATUS_HELD,
+    hold=Hold(hold_id="1-9", kind=HoldKind.HOLD_KIND_QUESTION, text="Sure?", options=["yes", "no"]),
+)  # fmt: skip
+SETTLED = [
+    ("task", ASKS, 'not "80"', wire.AnswerTaskRequest(task_id="asks", hold_id="1-7", text='not "80"')),
+    ("list", ASKS, "80", wire.AnswerTaskRequest(task_id="asks", hold_id="1-7", text="80")),
+    ("list", OPTIONS, "2", wire.AnswerTaskRequest(task_id="asks", hold_id="1-9", option=2)),
+    ("task", OPTIONS, "9" * 9, wire.AnswerTaskRequest(task_id="asks", hold_id="1-9", option=999_999)),
+    ("list", RESTS, "", wire.UnholdTaskRequest(task_ids=["rests"])),
+]
+
+
+@pytest.mark.parametrize(("place", "task", "typed", "wanted"), SETTLED)
+async def test_a_held_task_is_settled_in_the_list_and_on_its_screen(
+    swarm: FakeOperator, place: str, task: Task, typed: str, wanted: Any
+) -> None:
+    hold_tasks(swarm, task)
+    swarm.answers |= {"AnswerTask": wire.AnswerTaskResponse(), "UnholdTask": wire.UnholdTaskResponse()}
+    async with screen(swarm) as watch:
+        await watch.press("3", *(["enter"] if place == "task" else []))
+        await watch.until("worker w1 holds it" if place == "task" else "attention 2")
+        await watch.press("a")
+        text = await watch.until("Esc: no")
+        await watch.type(typed)
+        await watch.press("enter")
+        await watch.until_notified("has its answer" if task is not RESTS else "may start")
+
+    assert swarm.asked(type(wanted).__name__.removesuffix("Request")) == [wanted]
+    assert not set("\x1b\x07\u202e") & set(text)
+
+
+async def test_a_task_that_is_not_held_has_nothing_to_answer(swarm: FakeOperator) -> None:
+    async with screen(swarm) as watch:
+        await watch.press("a")
+        await watch.until_notified("3 lists the held tasks")
+        await watch.press("enter")
+        await watch.until("worker w1 holds it")
+        await watch.press("a")
+        await watch.until_notified("The task is not held")
 
 
 async def test_a_deadline_that_is_not_a_number_drains_nobody(swarm: FakeOperator) -> None:

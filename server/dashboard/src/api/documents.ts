@@ -1,6 +1,8 @@
 // The documents of docs/http.md: the same that `swarmctl -o json` prints.
 
+// As the server sorts by status.
 export const STATUSES = [
+  "held",
   "blocked",
   "not_started",
   "claimed",
@@ -30,6 +32,44 @@ export interface KillReceipt {
   survivors: number;
   duration_s: number | null;
   last_output: string | null;
+}
+
+/** A question or a reason that a task waits for, or has waited for; its text and its options come from a session or from a person. */
+export interface Hold {
+  hold_id: string;
+  kind: "question" | "suspended" | string;
+  text: string;
+  // With options, the answer is one of them.
+  options: string[];
+  // Null if the task was held before its first attempt.
+  attempt: number | null;
+  // Null if the end of an attempt holds the task.
+  held_by: string | null;
+  since: string | null;
+  ended_at: string | null;
+  ended_by: string | null;
+  // Null while the hold lasts, and if it ended without one.
+  answer: string | null;
+}
+
+/** A note of a person for the next attempts. */
+export interface Note {
+  text: string;
+  author: string | null;
+  noted_at: string | null;
+}
+
+/** The held tasks, the most urgent first; `held` counts all of them. */
+export interface Inbox {
+  held: number;
+  entries: InboxEntry[];
+}
+
+export interface InboxEntry {
+  task: Task;
+  // How many tasks wait for it, directly or not, and their estimated hours.
+  waiting: number;
+  waiting_hours: number | null;
 }
 
 /** A file that an attempt left for people; its name and its content come from a session. */
@@ -73,6 +113,8 @@ export interface Task {
   starts_at: "builder" | "landing" | string;
   // The attempt whose accepted work is to land.
   work_of: number | null;
+  // Set while the task is held.
+  hold: Hold | null;
 }
 
 export interface Landing {
@@ -138,6 +180,12 @@ export interface BuilderResult {
   implementation_notes: string | null;
   blockers: string[];
   answers: FindingAnswer[];
+  questions: Question[];
+}
+
+export interface Question {
+  text: string;
+  options: string[];
 }
 
 export interface Check {
@@ -204,6 +252,9 @@ export interface TaskDetail extends Task {
   retry_from: string | null;
   course: number[];
   attempts: Attempt[];
+  // All of them, the lasting one too; the oldest first.
+  holds: Hold[];
+  notes: Note[];
 }
 
 export interface Reason {

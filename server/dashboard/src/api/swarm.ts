@@ -3,6 +3,7 @@ import type {
   Artifact,
   Counts,
   Diff,
+  Inbox,
   LogLine,
   Me,
   Reason,
@@ -88,6 +89,9 @@ export interface OrderedWorker {
 
 export type Stopped = SwarmStatus & { receipts: OrderedWorker[] };
 
+/** A text, or the number of an option of the question, from 1. */
+export type Answer = { text: string } | { option: number };
+
 export type Selection = { ids: readonly string[] } | { filter: Partial<TaskFilter> };
 
 const task = (id: string) => `/api/tasks/${encodeURIComponent(id)}`;
@@ -125,6 +129,12 @@ export const api = {
   kill: (id: string, cause: string) => post<Task>(`${task(id)}/kill`, { cause }),
   retry: (id: string) => post<Task>(`${task(id)}/retry`),
   land: (id: string) => post<Task>(`${task(id)}/land`),
+  hold: (id: string, cause: string) => post<Task>(`${task(id)}/hold`, { cause }),
+  unhold: (id: string) => post<Task>(`${task(id)}/unhold`),
+  answer: (id: string, holdId: string, given: Answer) =>
+    post<Task>(`${task(id)}/answer`, { hold_id: holdId, ...given }),
+  note: (id: string, text: string) => post<Task>(`${task(id)}/note`, { text }),
+  inbox: (signal?: AbortSignal) => get<Inbox>("/api/inbox", {}, signal),
   bulk: (verb: "kill" | "retry", selection: Selection, dryRun: boolean, cause = "") =>
     post<Bulk>(`/api/tasks/${verb}`, { ...selection, dry_run: dryRun, ...(cause ? { cause } : {}) }),
   drain: (worker: string, deadlineS: number | null) =>

@@ -1,5 +1,5 @@
 // The words of the swarm for people, one place for each.
-import type { Landing, Status, SwarmEvent, Task } from "../api/documents.ts";
+import type { Hold, Landing, Status, SwarmEvent, Task } from "../api/documents.ts";
 
 export const RUNNING: ReadonlySet<Status> = new Set(["claimed", "in_progress", "killing"]);
 export const WAITING: ReadonlySet<Status> = new Set(["blocked", "not_started"]);
@@ -25,11 +25,16 @@ export function priorityWord(priority: number): string {
 
 /** Whether a kill means something: what has ended by itself can't be killed any more. */
 export function canKill(status: Status): boolean {
-  return RUNNING.has(status) || WAITING.has(status) || status === "skipped";
+  return RUNNING.has(status) || WAITING.has(status) || status === "skipped" || status === "held";
+}
+
+/** Returns true if the task can be kept from starting: it has neither started nor ended. */
+export function canHold(status: Status): boolean {
+  return WAITING.has(status);
 }
 
 export function canRetry(status: Status): boolean {
-  return status === "failed" || status === "killed" || status === "skipped";
+  return status === "failed" || status === "killed" || status === "skipped" || status === "held";
 }
 
 /** What a running task's latest session is for: its id carries attempt and role. */
@@ -56,9 +61,16 @@ export function isLanded(task: Task): task is Task & { landed: Landing } {
   return task.status === "completed" && task.landed !== null;
 }
 
+/** Returns the verb of a hold, to stand after the name of the task or before the text. */
+export function holdWord(hold: Hold): string {
+  if (hold.kind === "question") return "asks";
+  return hold.held_by === null ? plain(hold.kind) : `held by ${hold.held_by}`;
+}
+
 /** Why the task is where it is, as far as the task itself knows. */
 export function why(task: Task): string {
   if (task.blocked_by.length > 0) return `waits for ${task.blocked_by.join(", ")}`;
+  if (task.hold !== null) return `${holdWord(task.hold)}: ${task.hold.text}`;
   if (isLanded(task)) return `landed on ${task.landed.target}`;
   return task.cause ?? task.last_error ?? "";
 }

@@ -12,6 +12,13 @@ const FULL = { fill: "currentColor" } as const;
 /** The status as a drawing in a box of 14 by 14. */
 export function ShapePaths({ status }: { status: Status }) {
   switch (status) {
+    case "held":
+      return (
+        <>
+          <path d="M3.9 4.6a3.1 3.1 0 1 1 4.7 2.6C7.5 7.9 7 8.3 7 9.4" {...OUTLINE} stroke-width="1.9" />
+          <circle cx="7" cy="12.2" r="1.2" {...FULL} />
+        </>
+      );
     case "blocked":
       return <circle cx="7" cy="7" r="5" {...OUTLINE} stroke-dasharray="2 2.2" />;
     case "not_started":

@@ -8,6 +8,7 @@ export const BAR_ORDER: readonly Status[] = [
   "in_progress",
   "claimed",
   "killing",
+  "held",
   "failed",
   "killed",
   "skipped",

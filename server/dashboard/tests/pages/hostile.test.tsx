@@ -10,14 +10,17 @@ import { layOut, type PatchRow } from "../../src/changes/rows.ts";
 import { TooLong } from "../../src/changes/too-long.tsx";
 import { LogRowView } from "../../src/log/log-row.tsx";
 import { LogRows } from "../../src/log/rows.ts";
+import { AnswerForm } from "../../src/pages/task/answer-form.tsx";
 import { ArtifactsTable } from "../../src/pages/task/artifacts-panel.tsx";
 import { AttemptView } from "../../src/pages/task/attempt-view.tsx";
 import { DefinitionPanel } from "../../src/pages/task/definition-panel.tsx";
 import { FactsPanel } from "../../src/pages/task/facts-panel.tsx";
+import { HeldPanel } from "../../src/pages/task/held-panel.tsx";
+import { SaidPanel } from "../../src/pages/task/said-panel.tsx";
 import { TaskRow } from "../../src/pages/tasks/task-row.tsx";
 import { WorkerRow } from "../../src/pages/workers/worker-row.tsx";
 import { EventList } from "../../src/ui/event-list.tsx";
-import { attempt, event, logLine, task, worker } from "../made.ts";
+import { attempt, event, hold, logLine, task, worker } from "../made.ts";
 
 const CORPUS = [
   "<script>window.hit=1</script>",
@@ -28,6 +31,7 @@ const CORPUS = [
   "</pre><iframe srcdoc='<script>parent.hit=1</script>'>",
   "' onmouseover='window.hit=1",
 ];
+const NOON = "2026-01-02T12:00:00Z";
 let place: HTMLElement;
 
 beforeEach(() => {
@@ -45,6 +49,7 @@ function detail(text: string): TaskDetail {
       cause: text,
       last_error: text,
       failure_class: text,
+      hold: hold({ text, options: [text], held_by: text }),
     }),
     description: text,
     acceptance_criteria: [text],
@@ -66,6 +71,8 @@ function detail(text: string): TaskDetail {
     retry_from: text,
     course: [1],
     attempts: [],
+    holds: [hold({ text, options: [text], held_by: text, ended_by: text, answer: text, ended_at: NOON })],
+    notes: [{ text, author: text, noted_at: NOON }],
   };
 }
 
@@ -91,6 +98,7 @@ function ended(text: string) {
     implementation_notes: text,
     blockers: [text],
     answers: [answer],
+    questions: [{ text, options: [text] }],
   };
   return attempt(1, {
     error: text,
@@ -141,6 +149,9 @@ test.each(CORPUS)("%s stays text in every view", (text) => {
         tick={() => undefined}
         activate={() => undefined}
       />
+      <HeldPanel task={detail(text)} reload={() => undefined} />
+      <SaidPanel task={detail(text)} reload={() => undefined} />
+      <AnswerForm id={text} hold={hold({ options: [text] })} reload={() => undefined} />
       <FactsPanel task={detail(text)} />
       <DefinitionPanel task={detail(text)} />
       <AttemptView attempt={found} attempts={[found, { ...found, number: 2 }]} open task={text} />

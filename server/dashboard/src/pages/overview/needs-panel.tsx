@@ -3,11 +3,13 @@ import { nowMs } from "../../state/clock.ts";
 import { count } from "../../text/format.ts";
 import { oneLine } from "../../text/visible.ts";
 import { Panel } from "../../ui/panel.tsx";
+import { Shape } from "../../ui/shape.tsx";
 import { type Need, needCount, needs } from "./needs.ts";
+import { useInbox } from "./use-inbox.ts";
 
 /** What needs a person, or that nothing does. */
 export function NeedsPanel() {
-  const found = needs(swarm.value, nowMs.value);
+  const found = needs(swarm.value, useInbox(), nowMs.value);
   if (found.length === 0) {
     if (status.value?.mode === "stopped") return null;
     return (
@@ -42,13 +44,13 @@ function Row({ need }: { need: Need }) {
   const title = (
     <>
       <span class="need-mark" aria-hidden="true">
-        {need.urgent ? "▲" : "✕"}
+        {need.mark === "held" ? <Shape status="held" /> : need.mark === "urgent" ? "▲" : "✕"}
       </span>
       <span class="need-title">{oneLine(need.title)}</span>
     </>
   );
   return (
-    <li class={need.urgent ? "need urgent" : "need"}>
+    <li class={`need ${need.mark}`}>
       {need.href === null ? (
         <span class="need-head">{title}</span>
       ) : (
@@ -56,7 +58,10 @@ function Row({ need }: { need: Need }) {
           {title}
         </a>
       )}
-      <span class="need-detail dim">{oneLine(need.detail, 300)}</span>
+      <span class="need-detail">
+        <span class="need-text dim">{oneLine(need.detail, 300)}</span>
+        {need.facts && <span class="need-facts small">{need.facts}</span>}
+      </span>
     </li>
   );
 }

@@ -1,14 +1,18 @@
 // What needs a person, the most urgent first.
+import type { InboxEntry } from "../../api/documents.ts";
 import type { Swarm } from "../../live/reduce.ts";
 import { href, taskHref, tasksHref } from "../../state/route.ts";
-import { ago, plural } from "../../text/format.ts";
-import { plain } from "../../text/words.ts";
+import { ago, hours, plural } from "../../text/format.ts";
+import { holdWord, plain } from "../../text/words.ts";
 
 export interface Need {
   readonly key: string;
-  readonly urgent: boolean;
+  /** `held` has the shape of that status. */
+  readonly mark: "held" | "urgent" | "other";
   readonly title: string;
   readonly detail: string;
+  /** What is known beside it, in a line of its own. */
+  readonly facts?: string;
   readonly href: string | null;
 }
 
@@ -16,23 +20,66 @@ const TASKS_SHOWN = 6;
 // Between two tasks nothing may run for a moment; that alone alarms nobody.
 const IDLE_MS = 30_000;
 
-export function needs(swarm: Swarm, nowMs: number): Need[] {
-  const status = swarm.status;
-  if (status === null) return [];
-  return [...held(swarm), ...workersInTrouble(swarm, nowMs), ...idle(swarm, nowMs), ...failed(swarm)];
+/** `inbox` has the held tasks, as far as they are loaded. */
+export function needs(swarm: Swarm, inbox: readonly InboxEntry[], nowMs: number): Need[] {
+  if (swarm.status === null) return [];
+  return [...held(swarm, inbox, nowMs), ...others(swarm, nowMs), ...failed(swarm)];
 }
 
-/** How many things need a person, each failed task being one. */
+/** How many things need a person, each held and each failed task being one. */
 export function needCount(swarm: Swarm, nowMs: number): number {
-  const others = needs({ ...swarm, attention: new Map() }, nowMs).filter(({ key }) => key !== "more");
-  return others.length + (swarm.status?.counts.failed ?? 0);
+  const counts = swarm.status?.counts ?? {};
+  return (counts.held ?? 0) + others(swarm, nowMs).length + (counts.failed ?? 0);
 }
 
-function held({ status }: Swarm): Need[] {
+function others(swarm: Swarm, nowMs: number): Need[] {
+  return [...swarmWide(swarm), ...workersInTrouble(swarm, nowMs), ...idle(swarm, nowMs)];
+}
+
+function held({ status }: Swarm, inbox: readonly InboxEntry[], nowMs: number): Need[] {
+  const total = status?.counts.held ?? 0;
+  const found = inbox.slice(0, Math.min(TASKS_SHOWN, total)).map((entry) => heldNeed(entry, nowMs));
+  const rest = total - found.length;
+  if (rest > 0) {
+    found.push({
+      key: "more held",
+      mark: "held",
+      title: `${plural(rest, found.length > 0 ? "more task" : "task")} ${rest === 1 ? "waits" : "wait"} for a person`,
+      detail: "See them all; each says what it waits for.",
+      href: tasksHref({ status: "held" }),
+    });
+  }
+  return found;
+}
+
+function heldNeed({ task, waiting, waiting_hours }: InboxEntry, nowMs: number): Need {
+  const hold = task.hold;
+  const behind = `${plural(waiting, "task")} ${waiting === 1 ? "waits" : "wait"} behind it`;
+  const work = waiting_hours ? ` (${hours(waiting_hours)})` : "";
+  const words = hold === null ? "held" : holdWord(hold);
+  return {
+    key: `held ${task.id}`,
+    mark: "held",
+    title: words.startsWith("held") ? `${task.id} is ${words}` : `${task.id} ${words}`,
+    detail: hold?.text ?? task.name,
+    facts: [
+      hold === null ? "" : ago(hold.since, nowMs),
+      waiting > 0 ? `${behind}${work}` : "",
+      hold !== null && hold.options.length > 0
+        ? `${plural(hold.options.length, "option")} to choose from`
+        : "",
+    ]
+      .filter((fact) => fact !== "")
+      .join(" · "),
+    href: taskHref(task.id),
+  };
+}
+
+function swarmWide({ status }: Swarm): Need[] {
   if (status === null) return [];
   const found: Need[] = status.paused_runners.map((paused) => ({
     key: `runner ${paused.runner}`,
-    urgent: true,
+    mark: "urgent",
     title: `Runner ${paused.runner} is paused`,
     detail: `${paused.cause ?? "its provider refused for good"}. Mend that, then resume; until then it starts no session.`,
     href: href("workers"),
@@ -40,7 +87,7 @@ function held({ status }: Swarm): Need[] {
   if (status.mode === "paused") {
     found.push({
       key: "paused",
-      urgent: false,
+      mark: "other",
       title: "The swarm is paused",
       detail: `Nothing new begins until someone resumes. ${status.cause ?? ""}`,
       href: null,
@@ -49,7 +96,7 @@ function held({ status }: Swarm): Need[] {
   if (status.rehearsed > 0) {
     found.push({
       key: "rehearsed",
-      urgent: false,
+      mark: "other",
       title: `${plural(status.rehearsed, "completed task")} only rehearsed`,
       detail: "No model did this work: the embedded runner played it.",
       href: tasksHref({ status: "completed" }),
@@ -58,7 +105,7 @@ function held({ status }: Swarm): Need[] {
   if (status.expiry_paused) {
     found.push({
       key: "expiry",
-      urgent: true,
+      mark: "urgent",
       title: "Most workers fell silent at once",
       detail:
         "That is more likely the network's fault or this server's than theirs: nobody is given up until they are heard again.",
@@ -73,14 +120,14 @@ function workersInTrouble({ status, workers }: Swarm, nowMs: number): Need[] {
   if (status !== null && open > 0 && !workers.some((worker) => worker.status === "online")) {
     const detail = `${plural(open, "task")} ${open === 1 ? "waits" : "wait"}. Start one with \`swarm-worker\`.`;
     return [
-      { key: "no worker", urgent: true, title: "No worker takes tasks", detail, href: href("workers") },
+      { key: "no worker", mark: "urgent", title: "No worker takes tasks", detail, href: href("workers") },
     ];
   }
   return workers
     .filter((worker) => worker.status === "suspect")
     .map((worker) => ({
       key: `worker ${worker.name}`,
-      urgent: true,
+      mark: "urgent",
       title: `Worker ${worker.name} is silent`,
       detail: `Last heard ${ago(worker.last_seen, nowMs)}; it holds ${plural(worker.running, "task")}, which nobody else is given meanwhile.`,
       href: href("workers"),
@@ -96,7 +143,7 @@ function idle({ status, running, events, workers }: Swarm, nowMs: number): Need[
   return [
     {
       key: "idle",
-      urgent: true,
+      mark: "urgent",
       title: "Nothing runs",
       detail: `${plural(ready, "task")} could start, and none does. Open one to see why.`,
       href: tasksHref({ status: "not_started" }),
@@ -108,7 +155,7 @@ function failed({ status, attention }: Swarm): Need[] {
   const total = status?.counts.failed ?? 0;
   const found: Need[] = [...attention.values()].slice(0, TASKS_SHOWN).map((task) => ({
     key: `task ${task.id}`,
-    urgent: false,
+    mark: "other",
     title: `${task.id} failed${task.failure_class ? `: ${plain(task.failure_class)}` : ""}`,
     detail: task.last_error ?? task.name,
     href: taskHref(task.id),
@@ -117,7 +164,7 @@ function failed({ status, attention }: Swarm): Need[] {
   if (more > 0) {
     found.push({
       key: "more",
-      urgent: false,
+      mark: "other",
       title: `${plural(more, "more task")} failed`,
       detail: "See them all, and retry them together.",
       href: tasksHref({ status: "failed" }),

@@ -15,6 +15,9 @@ export function BuiltView({ result }: { result: BuilderResult }) {
       <Paths name="Created" paths={result.files_created} />
       <Paths name="Changed" paths={result.files_modified} />
       <Paths name="Kept it from finishing" paths={result.blockers} />
+      {result.questions.map((question, index) => (
+        <Prose key={index} class="small" text={`Asks: ${question.text}`} />
+      ))}
       {result.implementation_notes !== null && <Prose class="small" text={result.implementation_notes} />}
     </div>
   );

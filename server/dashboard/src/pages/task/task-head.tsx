@@ -7,13 +7,14 @@ import { attempt } from "../../state/notices.ts";
 import { href } from "../../state/route.ts";
 import { operates } from "../../state/session.ts";
 import { oneLine } from "../../text/visible.ts";
-import { attemptWords, canKill, canRetry, isLanded } from "../../text/words.ts";
+import { attemptWords, canHold, canKill, canRetry, isLanded } from "../../text/words.ts";
 import { StatusMark } from "../../ui/status-mark.tsx";
+import { HoldDialog } from "./hold-dialog.tsx";
 import { KillDialog } from "./kill-dialog.tsx";
 
 /** Its name, where it is, and what can be done to it. */
 export function TaskHead({ task }: { task: TaskDetail }) {
-  const [killing, setKilling] = useState(false);
+  const [asked, setAsked] = useState<"kill" | "hold" | null>(null);
   useEffect(() => bind([{ keys: "Escape", what: "Back", run: () => history.back() }]), []);
   const retry = () =>
     attempt(
@@ -67,15 +68,24 @@ export function TaskHead({ task }: { task: TaskDetail }) {
           </button>
           <button
             type="button"
+            class="button"
+            disabled={!canHold(task.status)}
+            onClick={() => setAsked("hold")}
+          >
+            Hold…
+          </button>
+          <button
+            type="button"
             class="button danger"
             disabled={!canKill(task.status) || task.status === "killing"}
-            onClick={() => setKilling(true)}
+            onClick={() => setAsked("kill")}
           >
             Kill…
           </button>
         </div>
       )}
-      {killing && <KillDialog task={task} onClose={() => setKilling(false)} />}
+      {asked === "kill" && <KillDialog task={task} onClose={() => setAsked(null)} />}
+      {asked === "hold" && <HoldDialog task={task} onClose={() => setAsked(null)} />}
     </header>
   );
 }

@@ -14,7 +14,9 @@ import { ArtifactsPanel } from "./artifacts-panel.tsx";
 import { AttemptsPanel } from "./attempts-panel.tsx";
 import { DefinitionPanel } from "./definition-panel.tsx";
 import { FactsPanel } from "./facts-panel.tsx";
+import { HeldPanel } from "./held-panel.tsx";
 import { ReceiptPanel } from "./receipt-panel.tsx";
+import { SaidPanel } from "./said-panel.tsx";
 import { TaskEventsPanel } from "./task-events-panel.tsx";
 import { TaskHead } from "./task-head.tsx";
 import { TaskTabs } from "./task-tabs.tsx";
@@ -39,15 +41,16 @@ export function TaskPage({ id }: { id: string }) {
   return (
     <div class="page task" data-task={task.id} data-status={task.status}>
       <TaskHead task={task} />
+      <HeldPanel task={task} reload={reload} />
       <ReceiptPanel task={task} />
       <WhyPanel task={task} />
       <TaskTabs task={task} />
-      {isChanges(route.value.query) ? <ChangesPanel task={task} /> : <WorkPart task={task} />}
+      {isChanges(route.value.query) ? <ChangesPanel task={task} /> : <WorkPart task={task} reload={reload} />}
     </div>
   );
 }
 
-function WorkPart({ task }: { task: TaskDetail }) {
+function WorkPart({ task, reload }: { task: TaskDetail; reload: () => void }) {
   return (
     <div class="columns">
       <div class="column wide">
@@ -57,6 +60,7 @@ function WorkPart({ task }: { task: TaskDetail }) {
       </div>
       <div class="column">
         <FactsPanel task={task} />
+        <SaidPanel task={task} reload={reload} />
         <DefinitionPanel task={task} />
         <TaskEventsPanel id={task.id} />
       </div>
