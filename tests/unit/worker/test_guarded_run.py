@@ -206,6 +206,11 @@ async def test_a_program_that_can_not_be_started_says_why(bench: Bench) -> None:
     absent = await bench.run("no-such-program")
     assert absent == RunEnd(EndCause.SPAWN, error="can't start no-such-program: No such file or directory")
 
+    odd = await bench.run('/no "such"\n\\pro\tgräm 🦉')
+    assert odd == RunEnd(
+        EndCause.SPAWN, error='can\'t start /no "such"\n\\pro\tgräm 🦉: No such file or directory'
+    )
+
     too_long = await bench.run("/bin/echo", "x" * 200_000)
     assert too_long == RunEnd(EndCause.SPAWN, error="can't start /bin/echo: Argument list too long")
 

@@ -4,7 +4,9 @@ import ast
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pytest
@@ -72,15 +74,13 @@ class Seen(NamedTuple):
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder() -> Iterator[Path]:
+    """A folder of nobody below /tmp: each pytest that starts closes the parent of all `tmp_path` to other users."""
     if SETPRIV is None or subprocess.run([*AS_NOBODY, "true"], check=False).returncode != 0:
         pytest.skip("only root, with setpriv, can become an ordinary user")
-    for each in (tmp_path, *tmp_path.parents[:2]):
-        each.chmod(0o755)
-    folder = tmp_path / "state"
-    folder.mkdir()
-    shutil.chown(folder, "nobody")
-    return folder
+    with TemporaryDirectory(prefix="hardening-") as name:
+        shutil.chown(name, "nobody")
+        yield Path(name)
 
 
 def _run_as_nobody(folder: Path, containment: str, *program: str) -> Seen:
@@ -110,6 +110,15 @@ def test_a_session_in_a_pid_namespace_reads_itself_but_not_the_first_process(fol
         seen = _run_as_nobody(folder, PIDNS, "/bin/sh", "-c", program)
 
     assert (seen.cause, seen.exit_code, seen.output) == ("exit", 0, "self\n")
+
+
+@pytest.mark.slow
+def test_a_start_in_a_pid_namespace_that_fails_says_why(folder: Path) -> None:
+    """The guard has left its old view of users, and may no longer be able to read Python's own files."""
+    with level(PIDNS):
+        seen = _run_as_nobody(folder, PIDNS, "/nowhere/program")
+
+    assert (seen.cause, seen.output) == ("spawn", "can't start /nowhere/program: No such file or directory")
 
 
 @pytest.mark.slow

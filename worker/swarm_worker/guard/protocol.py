@@ -37,6 +37,8 @@ FAILED: Final = "failed"  # the program was not started
 BROKEN: Final = "broken"  # the guard itself raised
 ALIVE: Final = "alive"  # the answer to pings
 ALIVE_REPORT: Final = b'{"event": "alive", "error": ""}'
+# The characters that a JSON string has only as escapes.
+_ESCAPES: Final = {number: f"\\u{number:04x}" for number in (*range(0x20), ord('"'), ord("\\"))}
 # Performance: json.dumps takes a sixth of a guard's CPU time (docs/performance.md). All values are our own.
 _ENDED_REPORT: Final = (
     '{"event": "ended", "code": %s, "cause": "%s", "containment": "%s", "found": %d, "terminated": %d,'
@@ -162,10 +164,11 @@ def ended_report(
 
 
 def error_report(event: str, error: str) -> bytes:
-    """Returns the report of a start that failed, or of a guard that broke."""
-    import json  # noqa: PLC0415  # rare; what a guard has loaded is copied for each session
+    """Returns the report of a start that failed, or of a guard that broke.
 
-    return json.dumps({"event": event, "error": error}).encode()
+    The module `json` is not used: a guard in a user namespace may no longer be able to read Python's own files.
+    """
+    return f'{{"event": "{event}", "error": "{error.translate(_ESCAPES)}"}}'.encode(errors="replace")
 
 
 def parse_report(packet: bytes) -> GuardReport:
