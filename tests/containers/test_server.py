@@ -36,7 +36,7 @@ def test_the_health_check_follows_the_server(volume: str) -> None:
         until(lambda: server.health() == 0, "the server is healthy")
         assert json.loads(server.exec("swarmctl", "ping", "-o", "json").stdout)["status"] == "serving"
         signal_program(server, "STOP")
-        assert server.health() == 1, "a server that does not answer is unhealthy"
+        assert server.health() != 0, "a server that does not answer is unhealthy"
         signal_program(server, "CONT")
         until(lambda: server.health() == 0, "the server is healthy again")
         podman("stop", "-t", "30", server.name)
