@@ -39,7 +39,7 @@ def pod(phase: str, *containers: dict[str, Any]) -> dict[str, Any]:
         (worker(tasks=0), None, False, False),
     ],
 )
-async def test_tasks_are_freed_on_proof_alone(  # noqa: PLR0917  # fixtures and the columns of the table
+async def test_tasks_are_freed_on_proof_alone(  # fixtures and the columns of the table
     swarm: RecordedSwarm,
     cluster: RecordedCluster,
     *,
