@@ -125,7 +125,7 @@ class Container:
         return int(podman("wait", self.name).stdout)
 
     def health(self) -> int:
-        """Runs the health check of the image once; returns its exit code as podman does: 0 or 1."""
+        """Runs the health check of the image once; returns 0 if the container is healthy."""
         return podman("healthcheck", "run", self.name, check=False).returncode
 
 

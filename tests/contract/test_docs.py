@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from packaging.requirements import Requirement
 
 from amplifier_swarm import __version__
 from contract.repository import ROOT, files, place, pyproject
+from support.programs import free_port
 from support.standins import install
 from swarmctl import main
 from swarmctl.cli.registry import COMMANDS, load
@@ -245,13 +245,6 @@ def newcomer(home: Path) -> dict[str, str]:
         "PATH": f"{BIN}:{install(home / 'standins')}:{os.environ['PATH']}",
         "MAKEFLAGS": f"PYTHON=true VENV={BIN.parent}",
     }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from support.programs import free_port
 from support.waiting import until
 
 WANTED: Final = "SWARM_TEST_SLURM"
@@ -87,7 +88,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         shutil.chown(place, "munge", "munge")
     settings = folder / "slurm.conf"
     host = socket.gethostname().partition(".")[0]
-    text = SETTINGS.format(host=host, folder=folder, ports=_free_ports(), partition=PARTITION)
+    text = SETTINGS.format(host=host, folder=folder, ports=(free_port(), free_port()), partition=PARTITION)
     settings.write_text(text)
     env = {"SLURM_CONF": str(settings)}
     files = {"socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
@@ -128,10 +129,3 @@ def _is_idle(found: Cluster) -> bool:
         check=False,
     )
     return done.stdout.strip() == "idle"
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as two:
-        for probe in (one, two):
-            probe.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], two.getsockname()[1]

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,14 @@ ROOT = Path(__file__).resolve().parents[2]
 LIBRARY_PLACES = ("AMPLIFIER_AGENT_PYTHON", "UV_TOOL_DIR", "XDG_DATA_HOME")
 # Silence is noticed in seconds, so that a test of it takes seconds.
 QUICK = ("--heartbeat-interval", "0.2", "--suspect-after", "1", "--lost-after", "4", "--retry-backoff", "0.1")
+
+
+def free_port() -> int:
+    """Returns a port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """Errors of the server: each has its exit code, one line and a hint."""
 
-import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from amplifier_swarm.exits import ExitCode
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
 from amplifier_swarm.v1.operator_service_pb2 import GetSwarmResponse
 from support.operator import FakeOperator, serving
+from support.programs import free_port
 from swarmctl.api.errors import BY_REASON
 from unit.client.conftest import Ctl
 
@@ -116,13 +116,6 @@ def test_a_message_can_not_forge_a_second_line_or_steer_the_terminal(
     err = ctl("show", "x").err
 
     assert err == "swarmctl: no root: \\x1b[31mok\\u202e; `swarmctl list` shows the ids\n"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_a_missing_server_is_reported_with_its_address(alone: Ctl) -> None:

@@ -33,10 +33,10 @@ def sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_script_of_deploy_is_what_the_command_prints() -> None:
     array = WorkerArray(
         workers=20,
-        argv=("swarm-worker", "--server", "swarm.example:7433", "--token-file", "/home/me/worker-token",
-              "--tls-ca", "/home/me/ca.pem", "--repo", "https://git.example/project.git", "--exit-when-idle", "300",
+        argv=("swarm-worker", "--server", "swarm.example:7433", "--token-file", "/srv/swarm/worker-token",
+              "--tls-ca", "/srv/swarm/ca.pem", "--repo", "https://git.example/project.git", "--exit-when-idle", "300",
               "--slots", "2"),
-        log=Path("/home/me/logs/slurm-%A_%a.log"),
+        log=Path("/srv/swarm/logs/slurm-%A_%a.log"),
         partition="gpu",
         time="8:00:00",
         options=("--gres=gpu:1",),
