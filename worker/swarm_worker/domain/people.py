@@ -1,4 +1,4 @@
-"""What builders ask people, and what people say about tasks."""
+"""Questions of builders to people, with the answers and notes of people."""
 
 from dataclasses import dataclass
 
