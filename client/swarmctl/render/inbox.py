@@ -1,14 +1,17 @@
-"""Blocks for what waits for a person."""
+"""Blocks for what waits for a person, and for what people have said."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind
+from amplifier_swarm.text import one_line
+from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind, Note
 from amplifier_swarm.v1.operator_service_pb2 import InboxEntry, ListInboxResponse
 from swarmctl import text_format
-from swarmctl.render.blocks import Block, Blocks, Cell, Column, Prose, Table, cell
+from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, prose
 
+# Of a name of a token, as it is shown.
+NAME_LIMIT: Final = 60
 COLUMNS: Final = (
     Column("TASK"),
     Column("KIND"),
@@ -41,6 +44,27 @@ def hold_text(hold: Hold) -> str:
     """Returns what the hold waits for in a line, with its options numbered."""
     options = " ".join(f"[{number}] {option}" for number, option in enumerate(hold.options, 1))
     return f"{hold.text} {options}" if options else hold.text
+
+
+def said_blocks(holds: Sequence[Hold], notes: Sequence[Note]) -> Iterator[Block]:
+    """Yields what the task waits for or has waited for, whole and with the answers, and what people have noted."""
+    if holds:
+        yield Heading("Holds")
+    for hold in holds:
+        kind = text_format.word(HoldKind, hold.kind)
+        by = f" by {one_line(hold.held_by, NAME_LIMIT)}" if hold.held_by else ""
+        yield Prose(f"{kind}{by}, since {text_format.iso(hold, 'since')}", indent=0)
+        yield prose(hold_text(hold))
+        if hold.answer:
+            who = one_line(hold.ended_by, NAME_LIMIT) or "a person"
+            yield Prose(f"{who} answered at {text_format.iso(hold, 'ended_at')}", indent=0)
+            yield prose(hold.answer)
+    if notes:
+        yield Heading("Notes")
+    for note in notes:
+        who = one_line(note.author, NAME_LIMIT) or "a person"
+        yield Prose(f"{who}, {text_format.iso(note, 'noted_at')}", indent=0)
+        yield prose(note.text)
 
 
 def _row(entry: InboxEntry) -> Sequence[Cell]:
