@@ -29,6 +29,7 @@ from swarmctl.plan.limits import limits_document
 from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, facts, prose
 from swarmctl.render.changes import change_blocks
 from swarmctl.render.findings import course_text, findings_blocks
+from swarmctl.render.inbox import said_blocks
 from swarmctl.render.tasks import attempt_text, changed_blocks, status_cell
 
 SESSIONS = (
@@ -45,6 +46,7 @@ def show_blocks(answer: GetTaskResponse) -> Blocks:
     """Returns a task for people, the present state first."""
     return [
         _task_facts(answer.task, answer.definition, answer.attempts),
+        *said_blocks(answer),
         *_definition_blocks(answer.definition),
         *(
             block
