@@ -5,6 +5,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -269,7 +270,8 @@ def test_an_example_runs_to_its_end_and_its_sessions_are_known_while_they_run(
     worker = swarm.worker("w", *_runner(swarm, kind), *flags)
 
     for role in ("builder", "validator"):
-        until(lambda role=role: _is_known(swarm, ledger, watched, role), f"the {role} runs and is shown")  # type: ignore[misc]
+        known = partial(_is_known, swarm, ledger, watched, role)
+        until(known, f"the {role} runs and is shown", deadline_s=200)
     assert worker.process.wait(240) == 0, worker.said()
     assert {shown["status"] for shown in swarm.tasks().values()} == {"completed"}
     assert {line["program"] for line in ledger.lines("start")} == {name}

@@ -91,24 +91,3 @@ def test_an_answer_that_comes_second_names_the_first(
     expect(page.locator(".held-panel")).to_have_count(0)
     # The browser tells of each refusal; the page has shown this one.
     dashboard_page.errors[:] = [error for error in dashboard_page.errors if "status of 409" not in error]
-
-
-def test_a_viewer_reads_the_question_and_can_do_nothing(
-    dashboard_page: DashboardPage, dashboard: Dashboard
-) -> None:
-    page = dashboard_page.page
-    dashboard.plan({"id": "a"})
-    dashboard.worker(parts={"a": {"asks": [{"text": "Sure?", "options": ["yes", "no"]}]}})
-    dashboard.stage.until_status("a", "held")
-    page.context.clear_cookies()
-    page.goto(dashboard.url)
-    page.get_by_label("Token").fill(dashboard.token("viewer"))
-    page.get_by_role("button", name="Log in").click()
-    page.locator("nav").wait_for()
-
-    dashboard_page.go("#/task/a")
-
-    held = page.locator(".held-panel")
-    expect(held.locator(".question")).to_have_text("Sure?")
-    expect(held.locator("li")).to_have_text(["yes", "no"])
-    expect(held.locator("button, textarea")).to_have_count(0)

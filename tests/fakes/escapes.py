@@ -136,7 +136,7 @@ def main() -> None:
         "keyring": attempt(lambda: called("syscall", given["keyctl"], KEYCTL_DESCRIBE, -4, None, 0)),
         "kernel settings": attempt(kernel_settings),
         "system": attempt(system_written),
-        "shared memory": " ".join(os.listdir("/dev/shm")),
+        "shared memory": " ".join(name for name in os.listdir("/dev/shm") if name not in given["own"]),
         "disks": " ".join(glob.glob("/dev/sd*") + glob.glob("/dev/vd*") + glob.glob("/dev/mem")),
         "sys": attempt(lambda: " ".join(os.listdir("/sys/fs/cgroup"))),
         "home": " ".join(os.listdir(os.path.expanduser("~"))),

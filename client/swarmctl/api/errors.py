@@ -45,6 +45,7 @@ BY_REASON: Final[Mapping[str, ExitMapping]] = {
     "HOLD_REFUSED": ExitMapping(ExitCode.CONFLICT, "`swarmctl inbox` lists what waits for a person"),
     "INVALID_STATUS": ExitMapping(ExitCode.CONFLICT, "`swarmctl show TASK` says how it stands"),
     "TASKS_ACTIVE": ExitMapping(ExitCode.CONFLICT, "wait for them, or kill them first"),
+    "WORKER_CONNECTED": ExitMapping(ExitCode.CONFLICT, "end the worker, or wait until it is silent"),
     "WORKER_NAME_TAKEN": ExitMapping(ExitCode.CONFLICT, "give the worker another --name"),
     "REHEARSAL_REFUSED": ExitMapping(ExitCode.CONFLICT),
     "STREAM_REPLACED": ExitMapping(ExitCode.CONFLICT),

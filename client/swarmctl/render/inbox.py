@@ -1,14 +1,17 @@
-"""Blocks for what waits for a person, and for what people have said about a task."""
+"""Blocks for what waits for a person, and for what people have said."""
 
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind
-from amplifier_swarm.v1.operator_service_pb2 import GetTaskResponse, InboxEntry, ListInboxResponse
+from amplifier_swarm.text import one_line
+from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind, Note
+from amplifier_swarm.v1.operator_service_pb2 import InboxEntry, ListInboxResponse
 from swarmctl import text_format
-from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, facts, prose
+from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, prose
 
+# Of a name of a token, as it is shown.
+NAME_LIMIT: Final = 60
 COLUMNS: Final = (
     Column("TASK"),
     Column("KIND"),
@@ -43,38 +46,31 @@ def hold_text(hold: Hold) -> str:
     return f"{hold.text} {options}" if options else hold.text
 
 
-def said_blocks(found: GetTaskResponse) -> Iterator[Block]:
-    """Yields what the task waits for, whole, then the answers and the notes of people."""
-    if found.task.HasField("hold"):
-        hold = found.task.hold
-        yield Heading(f"Held: {text_format.word(HoldKind, hold.kind)}")
-        yield from _question(hold)
-        yield facts(
-            ("since", cell(text_format.iso(hold, "since"))),
-            ("by", cell(hold.held_by)),
-            ("settle it", cell(settle_command(found.task.task_id, hold))),
-        )
-    for hold in found.holds:
+def said_blocks(task_id: str, holds: Sequence[Hold], notes: Sequence[Note]) -> Iterator[Block]:
+    """Yields what the task waits for or has waited for, whole and with the answers, and what people have noted."""
+    if holds:
+        yield Heading("Holds")
+    for hold in holds:
+        kind = text_format.word(HoldKind, hold.kind)
+        by = f" by {one_line(hold.held_by, NAME_LIMIT)}" if hold.held_by else ""
+        yield Prose(f"{kind}{by}, since {text_format.iso(hold, 'since')}", indent=0)
+        yield prose(hold_text(hold))
+        if not hold.HasField("ended_at"):
+            yield Prose(f"`{settle_command(task_id, hold)}` settles it", indent=0)
+            continue
+        ended = text_format.iso(hold, "ended_at")
+        who = one_line(hold.ended_by, NAME_LIMIT)
         if hold.answer:
-            yield Heading(f"Answered after attempt {hold.attempt}")
-            yield from _question(hold)
-            yield facts(
-                ("answer", cell(hold.answer)),
-                ("by", cell(hold.ended_by)),
-                ("at", cell(text_format.iso(hold, "ended_at"))),
-            )
-    if found.notes:
+            yield Prose(f"{who or 'a person'} answered at {ended}", indent=0)
+            yield prose(hold.answer)
+        else:
+            yield Prose(f"ended at {ended}" + (f" by {who}" if who else ""), indent=0)
+    if notes:
         yield Heading("Notes")
-        for note in found.notes:
-            author = f" ({note.author})" if note.author else ""
-            yield prose(f"- {note.text}{author}")
-
-
-def _question(hold: Hold) -> Iterator[Block]:
-    """Yields the text of a hold with its options, each on a line of its own."""
-    yield prose(hold.text)
-    if hold.options:
-        yield prose("\n".join(f"[{number}] {option}" for number, option in enumerate(hold.options, 1)))
+    for note in notes:
+        who = one_line(note.author, NAME_LIMIT) or "a person"
+        yield Prose(f"{who}, {text_format.iso(note, 'noted_at')}", indent=0)
+        yield prose(note.text)
 
 
 def _row(entry: InboxEntry) -> Sequence[Cell]:

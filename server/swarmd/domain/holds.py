@@ -24,7 +24,7 @@ class HoldKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewHold:
-    """A hold that is about to begin. With `options`, the answer is one of them."""
+    """A hold that is about to begin. `options` are answers to choose from; a person may say something else."""
 
     kind: HoldKind
     text: str
@@ -96,7 +96,7 @@ def checked_answer(hold: Hold, text: str, option: int) -> str:
     """Returns the answer: the text, or the option of that number, from 1; 0 for none.
 
     Raises:
-        InvalidRequest: the answer is missing or too long, is given twice, or is not among the options of the question.
+        InvalidRequest: the answer is missing or too long, is given twice, or names no option.
     """
     if option and text.strip():
         raise InvalidRequest("option", "stands beside a text; give one of them")

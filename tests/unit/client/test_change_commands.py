@@ -402,7 +402,7 @@ def test_terms_make_a_join_token_of_a_workers_token(
             ["worker", "--expires", "soon"],
             "'soon' is not a time; give a number and s, m, h or d, such as 24h",
         ),
-        (["worker", "--uses", "-1"], "-1"),
+        (["worker", "--uses", "-1"], "invalid value for '--uses'"),
     ],
 )
 def test_terms_that_mean_nothing_are_one_line_and_no_token(

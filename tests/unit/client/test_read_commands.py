@@ -6,8 +6,8 @@ import pytest
 import yaml
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from amplifier_swarm.v1 import hold_pb2, session_pb2, task_pb2
 from amplifier_swarm.v1 import operator_service_pb2 as wire
-from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1.event_pb2 import Event, EventKind
 from amplifier_swarm.v1.swarm_pb2 import PausedRunner, StatusCount, Swarm, SwarmMode, Worker, WorkerStatus
 from amplifier_swarm.v1.task_pb2 import Attempt, FailureClass, OutcomeKind, Task, TaskStatus
@@ -474,3 +474,18 @@ def test_no_text_of_a_task_steers_a_terminal(
     assert "[bold]" in out
     if tty or output != "yaml":
         assert not set(out) & {"\u202e", "\u200b"}
+
+
+def test_show_has_the_whole_question_its_answer_and_the_notes(ctl: Ctl, operator: FakeOperator) -> None:
+    asked = hold_pb2.Hold(
+        kind=hold_pb2.HOLD_KIND_QUESTION, text="Which\nport?", options=["80"], ended_by="kim", answer='"80"'
+    )
+    asked.ended_at.FromSeconds(1)
+    note = hold_pb2.Note(text="Mind the\x1b[31m tests.", author="lee")
+    operator.answers["GetTask"] = wire.GetTaskResponse(task=Task(task_id="a"), holds=[asked], notes=[note])
+
+    out = ctl("show", "a").out
+
+    for shown in ("Which\n", "port? [1] 80", "kim answered at", '"80"', "lee, ", "Mind the"):
+        assert shown in out
+    assert "\x1b[31m" not in out

@@ -25,7 +25,7 @@ from unit.client.conftest import Ctl
 # The flags that `run` sets itself, or that its workers do not need.
 OWN = {
     *("server", "name", "project_root", "exit_when_done", "state_dir", "token_file", "check", "ask"),
-    *("list_workspaces", "remove_workspaces"),
+    *("list_workspaces", "remove_workspaces", "exit_when_idle", "drain_deadline"),
     *(
         "tls_ca",
         "tls_ca_fingerprint",

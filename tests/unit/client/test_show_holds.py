@@ -1,11 +1,11 @@
-"""`swarmctl show`: what a task waits for, and what people have said about it; and the end of a run with holds."""
+"""`swarmctl show`: the holds of a task; and the end of a run with holds."""
 
 from pathlib import Path
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from amplifier_swarm.v1 import operator_service_pb2 as wire
-from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind, Note
+from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from support.operator import FakeOperator
 from swarmctl.render.blocks import Heading
@@ -28,34 +28,32 @@ def held(task_id: str, hold: Hold = ASKED) -> Task:
     return Task(task_id=task_id, status=TaskStatus.TASK_STATUS_HELD, hold=hold)
 
 
-def test_show_has_the_whole_question_with_its_options_and_what_people_said(
+def test_show_has_the_whole_question_with_the_command_that_settles_it(
     ctl: Ctl, operator: FakeOperator
 ) -> None:
-    operator.answers["GetTask"] = wire.GetTaskResponse(
-        task=held("a"), holds=[SETTLED, ASKED], notes=[Note(text="Mind the tests.", author="ada")]
-    )
+    operator.answers["GetTask"] = wire.GetTaskResponse(task=held("a"), holds=[SETTLED, ASKED])
 
     _, text = in_every_form(ctl, "show", "a")
 
     words = " ".join(text.split())
-    assert "Held: question" in words
     assert f"{LONG.strip()} Say why. [1] the plan [2] the policy" in words
-    assert "swarmctl answer a --option N" in words
-    assert "Answered after attempt 1 Which port? answer 8080 by kim" in words
-    assert "Answered after attempt 2" not in words
-    assert "Notes - Mind the tests. (ada)" in words
+    assert "`swarmctl answer a --option N` settles it" in words
+    assert "Which port? kim answered at 2026-09-21T14:13:20.000Z 8080" in words
+    assert words.count("settles it") == 1
 
 
-def test_show_has_who_holds_a_task(ctl: Ctl, operator: FakeOperator) -> None:
+def test_show_tells_a_hold_that_lasts_from_one_that_ended(ctl: Ctl, operator: FakeOperator) -> None:
     hold = Hold(hold_id="1-9", kind=HoldKind.HOLD_KIND_SUSPENDED, text="wait for the audit", held_by="kim")
     operator.answers["GetTask"] = wire.GetTaskResponse(task=held("a", hold), holds=[hold])
+    _, lasting = in_every_form(ctl, "show", "a")
+    hold.ended_by = "ada"
+    hold.ended_at.FromSeconds(1_790_000_000)
+    operator.answers["GetTask"] = wire.GetTaskResponse(task=Task(task_id="a"), holds=[hold])
+    _, ended = in_every_form(ctl, "show", "a")
 
-    _, text = in_every_form(ctl, "show", "a")
-
-    words = " ".join(text.split())
-    assert "Held: suspended wait for the audit" in words
-    assert "by kim" in words
-    assert "swarmctl unhold a" in words
+    assert "wait for the audit `swarmctl unhold a` settles it" in " ".join(lasting.split())
+    assert "ended at 2026-09-21T14:13:20.000Z by ada" in " ".join(ended.split())
+    assert "settles it" not in ended
 
 
 def test_the_end_of_a_run_counts_what_waits() -> None:

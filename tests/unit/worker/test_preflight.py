@@ -246,6 +246,8 @@ def test_check_needs_no_server_and_prints_a_line_for_each_probe(
         "kill",
         "environment",
         "command",
+        "sandbox",
+        "limits",
         "model",
     ]
     assert lines[-1].startswith("open  model: not asked, so it is not proven")

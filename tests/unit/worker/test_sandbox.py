@@ -155,9 +155,9 @@ def _targets(cell: Cell, sleeper: int, port: int, abstract: str) -> str:
             "socket": str(cell.folder / "state/socket"),
             "keyctl": {"x86_64": 250, "aarch64": 219}.get(platform.machine(), 250),
             "own": [
-                path.parts[2]
+                name
                 for path in (cell.folder, Path(sys.prefix), Path(escapes.__file__))
-                if len(path.parts) > 2
+                for name in path.parts[2:4]
             ],
         }
     )

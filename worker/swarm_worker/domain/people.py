@@ -1,11 +1,11 @@
-"""What builders ask people, and what people say about tasks."""
+"""Questions of builders to people, with the answers and notes of people."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question of a builder to a person; with options, the answer is one of them."""
+    """A question of a builder to a person; `options` are answers that the builder can go on with."""
 
     text: str
     options: tuple[str, ...] = ()

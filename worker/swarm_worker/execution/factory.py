@@ -21,7 +21,7 @@ from swarm_worker.domain.model import (
     Task,
 )
 from swarm_worker.domain.sandbox import NetworkAccess
-from swarm_worker.domain.types import LeaseId, StopOrder
+from swarm_worker.domain.types import LeaseId
 from swarm_worker.domain.workspaces import WorkspaceKind
 from swarm_worker.execution.attempt import Attempt
 from swarm_worker.execution.context import SessionContext
@@ -64,11 +64,17 @@ class AttemptFactory:
         self.mask.message(finished.outcome)
         return finished
 
-    def with_reason(self, outcome: Outcome, order: StopOrder | None) -> Outcome:
-        """Returns the outcome, which says that it was interrupted if the order comes with the end of the worker."""
-        if outcome.kind is OutcomeKind.STOPPED and order is not None and order.interrupts:
-            return replace(outcome, interrupted=True)
-        return outcome
+    def with_reason(self, outcome: Outcome, stop: Stop) -> Outcome:
+        """Returns the outcome, which says that it was interrupted if it comes with the end of the worker.
+
+        A session that the signal to the worker has ended too has no order.
+        """
+        interrupts = stop.worker_signalled if stop.order is None else stop.order.interrupts
+        return (
+            replace(outcome, interrupted=True)
+            if outcome.kind is OutcomeKind.STOPPED and interrupts
+            else outcome
+        )
 
     def not_run(self, lease_id: LeaseId, *, stopped: bool) -> wire.FinishedAttempt:
         """Returns the message for a claim without a session: stopped by an order, or declined."""

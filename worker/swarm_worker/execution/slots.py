@@ -135,7 +135,7 @@ class Slots:
         _log.info("attempt started", task=held.task_id, attempt=assignment.attempt)
         try:
             attempt = factory.attempt(assignment, held.stop)
-            outcome = factory.with_reason(await attempt.run(), held.stop.order)
+            outcome = factory.with_reason(await attempt.run(), held.stop)
             finished = factory.finished(held.lease_id, outcome, attempt.unreported_ends)
         except Exception as error:  # noqa: BLE001  # a defect in one attempt must not end the others
             _log.exception("fault of the worker in an attempt", task=held.task_id)
