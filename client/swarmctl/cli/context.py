@@ -58,7 +58,12 @@ class CommandContext:
     @property
     def uses_tls(self) -> bool:
         """True if the server is dialled with TLS."""
-        return bool(self.options.tls_ca_fingerprint) or _ca_of(self.options) is not None
+        return bool(self.options.tls_ca_fingerprint) or self.tls_ca is not None
+
+    @property
+    def tls_ca(self) -> Path | None:
+        """The file with the CA of the server: as given, or the one that the server of this project made."""
+        return _ca_of(self.options)
 
     def __enter__(self) -> Self:
         return self

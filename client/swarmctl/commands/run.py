@@ -26,6 +26,7 @@ _UNUSABLE_OPTIONS: Final = {
     "server": "--server",
     "token_file": "--token-file",
     "tls_ca": "--tls-ca",
+    "tls_ca_fingerprint": "--tls-ca-fingerprint",
     "tls_cert": "--tls-cert",
     "tls_key": "--tls-key",
 }

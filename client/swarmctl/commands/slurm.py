@@ -117,12 +117,14 @@ def _array(
 def _worker_argv(ctl: CommandContext, state: ProjectState, options: ArrayOptions) -> Iterator[str]:
     yield from ("--server", ctl.server, "--token-file", str(_token_file(state, options)))
     for flag, file in (
-        ("--tls-ca", ctl.options.tls_ca),
+        ("--tls-ca", ctl.tls_ca),
         ("--tls-cert", ctl.options.tls_cert),
         ("--tls-key", ctl.options.tls_key),
     ):
         if file is not None:
             yield from (flag, str(file.absolute()))
+    if ctl.options.tls_ca_fingerprint:
+        yield from ("--tls-ca-fingerprint", ctl.options.tls_ca_fingerprint)
     yield from ("--project-root", str(state.project), "--exit-when-idle", f"{options.exit_when_idle:g}")
 
 

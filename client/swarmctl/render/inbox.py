@@ -46,7 +46,7 @@ def hold_text(hold: Hold) -> str:
     return f"{hold.text} {options}" if options else hold.text
 
 
-def said_blocks(holds: Sequence[Hold], notes: Sequence[Note]) -> Iterator[Block]:
+def said_blocks(task_id: str, holds: Sequence[Hold], notes: Sequence[Note]) -> Iterator[Block]:
     """Yields what the task waits for or has waited for, whole and with the answers, and what people have noted."""
     if holds:
         yield Heading("Holds")
@@ -55,10 +55,16 @@ def said_blocks(holds: Sequence[Hold], notes: Sequence[Note]) -> Iterator[Block]
         by = f" by {one_line(hold.held_by, NAME_LIMIT)}" if hold.held_by else ""
         yield Prose(f"{kind}{by}, since {text_format.iso(hold, 'since')}", indent=0)
         yield prose(hold_text(hold))
+        if not hold.HasField("ended_at"):
+            yield Prose(f"`{settle_command(task_id, hold)}` settles it", indent=0)
+            continue
+        ended = text_format.iso(hold, "ended_at")
+        who = one_line(hold.ended_by, NAME_LIMIT)
         if hold.answer:
-            who = one_line(hold.ended_by, NAME_LIMIT) or "a person"
-            yield Prose(f"{who} answered at {text_format.iso(hold, 'ended_at')}", indent=0)
+            yield Prose(f"{who or 'a person'} answered at {ended}", indent=0)
             yield prose(hold.answer)
+        else:
+            yield Prose(f"ended at {ended}" + (f" by {who}" if who else ""), indent=0)
     if notes:
         yield Heading("Notes")
     for note in notes:

@@ -46,7 +46,7 @@ def show_blocks(answer: GetTaskResponse) -> Blocks:
     """Returns a task for people, the present state first."""
     return [
         _task_facts(answer.task, answer.definition, answer.attempts),
-        *said_blocks(answer.holds, answer.notes),
+        *said_blocks(answer.task.task_id, answer.holds, answer.notes),
         *_definition_blocks(answer.definition),
         *(
             block

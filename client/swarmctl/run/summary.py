@@ -1,5 +1,6 @@
 """The summary of a run: every task with its final state."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -13,6 +14,7 @@ from swarmctl.render.changes import landed_blocks
 from swarmctl.render.inbox import hold_text, settle_command
 from swarmctl.render.swarm import rehearsal_blocks
 from swarmctl.render.tasks import error_text, reason_text, status_cell
+from swarmctl.run.paths import RunPaths
 
 _COMPLETED: Final = TaskStatus.TASK_STATUS_COMPLETED
 
@@ -47,12 +49,22 @@ def _waiting_blocks(tasks: Sequence[Task]) -> Iterator[Block]:
         (task for task in tasks if task.HasField("hold")), key=lambda task: task.hold.since.ToNanoseconds()
     )
     if held:
-        yield Heading(f"{text_format.plural(len(held), 'task')} wait for a person")
+        waiting = "1 task waits" if len(held) == 1 else f"{len(held):,} tasks wait"
+        yield Heading(f"{waiting} for a person")
         rows = [
             (cell(task.task_id), cell(hold_text(task.hold)), cell(settle_command(task.task_id, task.hold)))
             for task in held
         ]
         yield Table(HELD, rows)
+
+
+def settling_hint(paths: RunPaths) -> str:
+    """Returns how to settle what waits for a person when the server of the run has ended."""
+    db, token = shlex.quote(str(paths.db)), shlex.quote(str(paths.token))
+    return (
+        f"to settle that, start `swarmd --db {db}` and add `--token-file {token}` to the commands above;"
+        " the same `run` then goes on"
+    )
 
 
 def summary_blocks(tasks: Sequence[Task]) -> Blocks:

@@ -44,7 +44,7 @@ from swarmctl.run.paths import RunPaths
 from swarmctl.run.progress import ProgressDisplay, progress_display
 from swarmctl.run.restart_policy import TRIES, worth_a_restart
 from swarmctl.run.server import PrivateServer
-from swarmctl.run.summary import all_completed, summary_blocks, summary_document
+from swarmctl.run.summary import all_completed, settling_hint, summary_blocks, summary_document
 from swarmctl.run.worker_token import ensure_worker_token
 from swarmctl.run.workers import WorkerProcesses, worker_names
 
@@ -105,7 +105,7 @@ def run_plan(plan: Plan, settings: RunSettings, printer: Printer) -> ExitCode:
             raise
     printer.show(tasks, summary_document, summary_blocks)
     if any(task.HasField("hold") for task in tasks):
-        print_err(f"swarmctl: start `swarmd --db {paths.db}` to settle that; the same command then goes on")
+        print_err(f"swarmctl: {settling_hint(paths)}")
     return ExitCode.OK if all_completed(tasks) else ExitCode.NEGATIVE
 
 

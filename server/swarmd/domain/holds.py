@@ -103,7 +103,7 @@ def checked_answer(hold: Hold, text: str, option: int) -> str:
     if option:
         if not 1 <= option <= len(hold.options):
             offered = f"has the options 1 to {len(hold.options)}" if hold.options else "has no options"
-            raise InvalidRequest("option", f"{option} is none: the question {offered}")
+            raise InvalidRequest("option", f"{option} is not one of them: the question {offered}")
         return hold.options[option - 1]
     return checked_text("text", text)
 

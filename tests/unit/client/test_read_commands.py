@@ -480,11 +480,12 @@ def test_show_has_the_whole_question_its_answer_and_the_notes(ctl: Ctl, operator
     asked = hold_pb2.Hold(
         kind=hold_pb2.HOLD_KIND_QUESTION, text="Which\nport?", options=["80"], ended_by="kim", answer='"80"'
     )
+    asked.ended_at.FromSeconds(1)
     note = hold_pb2.Note(text="Mind the\x1b[31m tests.", author="lee")
     operator.answers["GetTask"] = wire.GetTaskResponse(task=Task(task_id="a"), holds=[asked], notes=[note])
 
     out = ctl("show", "a").out
 
-    for said in ("Which\n", "port? [1] 80", "kim answered at", '"80"', "lee, ", "Mind the"):
-        assert said in out
+    for shown in ("Which\n", "port? [1] 80", "kim answered at", '"80"', "lee, ", "Mind the"):
+        assert shown in out
     assert "\x1b[31m" not in out

@@ -120,3 +120,13 @@ def test_without_slurm_the_script_can_be_printed(ctl: Ctl, sbatch: Path, operato
     assert "sbatch is not on PATH; run this where jobs are submitted, or add --print" in missing.err
     assert printed.out.startswith("#!/bin/sh\n#SBATCH ")
     assert operator.requests == []
+
+
+def test_workers_know_the_server_by_what_the_command_was_given(ctl: Ctl, tmp_path: Path) -> None:
+    fingerprint = f"sha256:{'ab' * 32}"
+
+    pinned = ctl(*SUBMIT, "--print", "--tls-ca-fingerprint", fingerprint)
+    named = ctl(*SUBMIT, "--print", "--tls-ca", str(tmp_path / "ca.pem"))
+
+    assert f"--tls-ca-fingerprint {fingerprint}" in pinned.out
+    assert f"--tls-ca {tmp_path}/ca.pem" in named.out

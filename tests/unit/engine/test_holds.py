@@ -138,7 +138,7 @@ async def test_an_answer_that_comes_again_does_not_answer_the_next_question(swar
         ("", 0, "text: is empty"),
         ("  \n", 0, "text: is empty"),
         ("80", 1, "stands beside a text"),
-        ("", 3, "3 is none: the question has the options 1 to 2"),
+        ("", 3, "3 is not one of them: the question has the options 1 to 2"),
         ("x" * 16_001, 0, "has 16,001 characters"),
     ],
 )

@@ -304,6 +304,21 @@ async def test_the_exit_code_is_that_of_the_program(cell: Cell, script: str, cod
     assert (await cell.run("/bin/sh", "-c", script)).exit_code == code
 
 
+async def test_a_program_on_path_that_is_a_link_to_another_installation_starts(cell: Cell) -> None:
+    """A virtual environment that is active has such a link to the Python that it was made from."""
+    tools, base = cell.folder / "tools" / "bin", cell.folder / "base" / "bin"
+    for folder in (tools, base):
+        folder.mkdir(parents=True)
+    (base / "agent").write_text("#!/bin/sh\necho started\n", encoding="utf-8")
+    (base / "agent").chmod(0o700)
+    (tools / "agent").symlink_to(base / "agent")
+    cell.env = {**cell.env, "PATH": f"{tools}:{os.defpath}"}
+
+    await cell.run("agent")
+
+    assert (cell.output.out + cell.output.err).decode() == "started\n"
+
+
 def test_nothing_in_a_workspace_decides_what_is_visible(cell: Cell) -> None:
     (cell.work / "bin").mkdir()
     (cell.work / "agent").write_text(f"#!{cell.folder}/home/.ssh/id_rsa\n", encoding="utf-8")

@@ -161,7 +161,9 @@ def _hold(task: Task, hold: Hold) -> Reason:
         who = f" by {hold.held_by}" if hold.held_by else ""
         message = f"it is held{who}: {hold.text}; `swarmctl unhold {task.task_id}` lets it start"
     else:
-        message = f"its builder asks: {hold.text}; `swarmctl answer {task.task_id} TEXT` answers"
+        options = "".join(f" [{number}] {option}" for number, option in enumerate(hold.options, 1))
+        given = "--option N" if hold.options else "TEXT"
+        message = f"its builder asks: {hold.text}{options}; `swarmctl answer {task.task_id} {given}` answers"
     return Reason(ReasonKind.ON_HOLD, message)
 
 

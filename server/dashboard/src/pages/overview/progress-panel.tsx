@@ -1,7 +1,7 @@
 import { STATUSES, type SwarmStatus } from "../../api/documents.ts";
 import { status } from "../../live/store.ts";
 import { tasksHref } from "../../state/route.ts";
-import { count, hours, money, percent, short } from "../../text/format.ts";
+import { count, hours, money, percent, plural, short } from "../../text/format.ts";
 import { statusWord } from "../../text/words.ts";
 import { Shape } from "../../ui/shape.tsx";
 import { StatusBar } from "../../ui/status-bar.tsx";
@@ -58,7 +58,7 @@ function Figures({ now }: { now: SwarmStatus }) {
       <Figure
         name="Running"
         value={count(now.counts.in_progress ?? 0)}
-        detail={`of ${count(now.slots)} slots on ${count(now.workers)} workers`}
+        detail={`of ${plural(now.slots, "slot")} on ${plural(now.workers, "worker")}`}
       />
     </dl>
   );
