@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from swarm_worker.guard import protocol
+from swarm_worker.guard.containers import SessionContainer, end_container
 from swarm_worker.guard.containment import CGROUP2, SUBREAPER, kill_cgroup, make_cgroup, remove_cgroup
 from swarm_worker.guard.control import Control
 from swarm_worker.guard.limit_groups import LimitGroup, make_groups, reached_limits, remove_groups
@@ -24,6 +25,7 @@ from swarm_worker.guard.procfs import (
     Process,
     descendants,
     is_namespace_init,
+    is_namespace_member,
     kill_frozen,
     oldest_first,
     send_signal,
@@ -60,6 +62,7 @@ class SessionGuard:
         self._control = Control(worker, grace_s=self._plan.grace_s, fence_s=self._plan.fence_s)
         self._level = self._plan.level
         self._groups = [LimitGroup(*group) for group in self._plan.groups]
+        self._container = SessionContainer(*self._plan.container) if self._plan.container else None
         # The resources whose limits were reached, in the order of their discovery.
         self._reached: list[str] = []
         self._spawned = Spawned(-1, "", -1)
@@ -128,6 +131,8 @@ class SessionGuard:
         found = self._members() if self._reap() else ()
         terminated = self._terminate()
         killed, survivors = self._kill(until=time.monotonic() + UNKILLABLE_S)
+        if self._container is not None and not survivors:
+            survivors = self._end_container(self._container)
         # Performance: a look through /proc takes milliseconds, so only a session that is ended is looked for outside
         # its tree (docs/performance.md).
         if not survivors and self._control.cause != "exit":
@@ -194,6 +199,14 @@ class SessionGuard:
             self._update()
         return Killed(len(hit), 0)
 
+    def _end_container(self, container: SessionContainer) -> int:
+        """Removes the container of the ended session; returns 1 if the container does not go."""
+        ended = end_container(container, self._plan.env)
+        if ended.reached_memory:
+            self._reached.append("memory")
+        self._update()
+        return self._kill(until=time.monotonic() + UNKILLABLE_S).survivors if ended.gone else 1
+
     def _note_limits(self) -> bool:
         """Notes which limits were reached; returns whether any was."""
         self._reached += [name for name in reached_limits(self._groups) if name not in self._reached]
@@ -217,7 +230,10 @@ class SessionGuard:
         """Leaves out what the session did not start: the first process of a PID namespace, and the sandbox.
 
         The first process of a sandbox's namespace ignores SIGTERM and ends with the last process of the session.
+        Around a container are the runtime's processes, in the namespace of this one.
         """
+        if self._container is not None:
+            return {each for each in processes if is_namespace_member(each.pid)}
         if not self._plan.wrapped:
             init = self._spawned.pid if self._spawned.exit_r >= 0 else None
             return {process for process in processes if process.pid != init}
