@@ -1,4 +1,4 @@
-"""End of the container that a session ran in: removed, and proven gone by the runtime's own word.
+"""The container that a session runs in: the limits that it reached, and its removal.
 
 podman starts a container below the process that asked for it, so a guard ends its processes as any others. What is left
 then is the container's record and its mounts. Only the standard library is imported.
@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from swarm_worker.guard.limit_groups import LimitGroup
+
 # How long one call of the runtime may take.
 CALL_S: Final = 10.0
 # How long a container that does not go is removed again and again.
@@ -15,6 +17,10 @@ REMOVE_S: Final = 20.0
 RETRY_S: Final = 0.1
 # The exit code of `container exists` for a container that is not there.
 NOT_THERE: Final = 1
+CGROUPS: Final = "/sys/fs/cgroup"
+# The file and the word of the count of times that a limit was reached, for both versions of control groups.
+EVENTS_1: Final = {"memory": ("memory.oom_control", "oom_kill"), "pids": ("pids.events", "max")}
+EVENTS_2: Final = {"memory": ("memory.events", "oom_kill"), "pids": ("pids.events", "max")}
 
 
 class SessionContainer(NamedTuple):
@@ -23,48 +29,56 @@ class SessionContainer(NamedTuple):
     name: str
     # The runtime's program and its options.
     runtime: Sequence[str]
-    limits_memory: bool
+    # The resources whose limits can be reached, in the words of a task file.
+    limited: Sequence[str] = ()
 
 
-class ContainerEnd(NamedTuple):
-    """The end of a container: whether it is gone, and whether the kernel killed in it for want of memory."""
+def end_container(container: SessionContainer, env: Mapping[str, str]) -> bool:
+    """Removes the container with what runs in it; returns whether it is gone, by the runtime's own word.
 
-    gone: bool
-    reached_memory: bool = False
-
-
-def end_container(container: SessionContainer, env: Mapping[str, str]) -> ContainerEnd:
-    """Removes the container with what runs in it; returns after REMOVE_S at the latest, and the time of a call."""
+    It returns after REMOVE_S at the latest, and the time of a call.
+    """
     until = time.monotonic() + REMOVE_S
-    reached = container.limits_memory and _reached_memory(container, env)
     while True:
         _call(container, env, "rm", "--force", "--ignore", "--time", "0", container.name)
-        if _call(container, env, "container", "exists", container.name).code == NOT_THERE:
-            return ContainerEnd(gone=True, reached_memory=reached)
+        if _call(container, env, "container", "exists", container.name) == NOT_THERE:
+            return True
         if time.monotonic() > until:
-            return ContainerEnd(gone=False, reached_memory=reached)
+            return False
         time.sleep(RETRY_S)
 
 
-class _Answer(NamedTuple):
-    code: int
-    output: str
+def container_groups(pid: int, limited: Sequence[str]) -> list[LimitGroup]:
+    """Returns the control groups of a process in a container, with the events of its limits; none if it has ended.
+
+    The runtime has made the groups and removes them.
+    """
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:  # noqa: PTH123  # see procfs.stat
+            lines = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:
+        return []
+    found = []
+    for _, controllers, path in lines:
+        for controller in controllers.split(","):
+            known = EVENTS_1 if controller else EVENTS_2
+            names = [controller] if controller else limited
+            events = [(name, *known[name]) for name in names if name in limited and name in known]
+            if events:
+                folder = "/".join(part for part in (CGROUPS, controller, path.lstrip("/")) if part)
+                found.append(LimitGroup(folder, (), events))
+    return found
 
 
-def _reached_memory(container: SessionContainer, env: Mapping[str, str]) -> bool:
-    answer = _call(container, env, "container", "inspect", "--format", "{{.State.OOMKilled}}", container.name)
-    return answer.output.strip() == "true"
-
-
-def _call(container: SessionContainer, env: Mapping[str, str], *arguments: str) -> _Answer:
+def _call(container: SessionContainer, env: Mapping[str, str], *arguments: str) -> int:
     """Runs the runtime; the code is -1 if it gives no answer."""
     import subprocess  # noqa: PLC0415  # only sessions in containers need it
 
     try:
         done = subprocess.run(
-            [*container.runtime, *arguments], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            [*container.runtime, *arguments], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, timeout=CALL_S, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
-        return _Answer(-1, "")
-    return _Answer(done.returncode, done.stdout.decode(errors="replace"))
+        return -1
+    return done.returncode

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from swarm_worker.guard import protocol
-from swarm_worker.guard.containers import SessionContainer, end_container
+from swarm_worker.guard.containers import SessionContainer, container_groups, end_container
 from swarm_worker.guard.containment import CGROUP2, SUBREAPER, kill_cgroup, make_cgroup, remove_cgroup
 from swarm_worker.guard.control import Control
 from swarm_worker.guard.limit_groups import LimitGroup, make_groups, reached_limits, remove_groups
@@ -37,6 +37,8 @@ from swarm_worker.guard.spawn import Spawned, SpawnPlan, spawn
 POLL_S: Final = 0.02
 # No wait notices that the machine slept, so the guard looks at the fence at least this often.
 FENCE_POLL_S: Final = 1.0
+# A container with limits stays for longer than this after its program (sandbox/container.py).
+LIMITS_POLL_S: Final = 0.2
 # A guard that has children and sees none for this long can't kill them: its session may have taken its descriptors.
 BLIND_S: Final = 2.0
 # How long processes outside the tree are killed before they are reported as survivors.
@@ -63,6 +65,8 @@ class SessionGuard:
         self._level = self._plan.level
         self._groups = [LimitGroup(*group) for group in self._plan.groups]
         self._container = SessionContainer(*self._plan.container) if self._plan.container else None
+        # The groups of the container, from the moment that it has any.
+        self._contained: list[LimitGroup] = []
         # The resources whose limits were reached, in the order of their discovery.
         self._reached: list[str] = []
         self._spawned = Spawned(-1, "", -1)
@@ -85,8 +89,10 @@ class SessionGuard:
         # Only the session may keep these open, so that their ends mean something.
         for stream in self._request.streams:
             os.close(stream)
+        # The groups of a container end with it, so they are read more often.
+        poll_s = LIMITS_POLL_S if self._container and self._container.limited else FENCE_POLL_S
         while not self._control.cause:
-            self._wait(min(FENCE_POLL_S, self._control.fence_left_s))
+            self._wait(min(poll_s, self._control.fence_left_s))
             self._reap()
             self._update()
             if self._note_limits():
@@ -201,15 +207,19 @@ class SessionGuard:
 
     def _end_container(self, container: SessionContainer) -> int:
         """Removes the container of the ended session; returns 1 if the container does not go."""
-        ended = end_container(container, self._plan.env)
-        if ended.reached_memory:
-            self._reached.append("memory")
+        gone = end_container(container, self._plan.env)
         self._update()
-        return self._kill(until=time.monotonic() + UNKILLABLE_S).survivors if ended.gone else 1
+        return self._kill(until=time.monotonic() + UNKILLABLE_S).survivors if gone else 1
 
     def _note_limits(self) -> bool:
         """Notes which limits were reached; returns whether any was."""
-        self._reached += [name for name in reached_limits(self._groups) if name not in self._reached]
+        groups = self._groups
+        if self._container is not None and self._container.limited:
+            member = None if self._contained else next(iter(self._members()), None)
+            if member is not None:
+                self._contained = container_groups(member.pid, self._container.limited)
+            groups = self._contained
+        self._reached += [name for name in reached_limits(groups) if name not in self._reached]
         return bool(self._reached)
 
     def _update(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from swarm_worker.domain.sandbox import NO_LIMITS, ResourceLimits
+from swarm_worker.domain.sandbox import NO_LIMITS, Resource, ResourceLimits
 from swarm_worker.guard.containers import SessionContainer
 from swarm_worker.sandbox.bwrap import Bubblewrap, sandboxed_argv
 from swarm_worker.sandbox.container import (
@@ -80,7 +80,9 @@ class Confinement:
         settings = ContainerSettings(
             container_name(launch.env), launch.cwd, self.network, launch.env, launch.umask, self.limits
         )
-        container = SessionContainer(settings.name, list(runtime.program), bool(self.limits.memory_bytes))
+        # Processors are given out more slowly; that limit is never reached.
+        limited = [each.value for each in (Resource.MEMORY, Resource.PIDS) if self.limits.limit_of(each)]
+        container = SessionContainer(settings.name, list(runtime.program), limited)
         argv = contained_argv(runtime, view, launch.argv, settings)
         env = client_env(launch.env, os.environ)
         return replace(

@@ -21,6 +21,8 @@ from swarm_worker.storage import private_folder as private
 SHELL: Final = "/bin/sh"
 # The shell is the first process, reaps, and ends with the program; the kernel then ends the rest of the container.
 FIRST_PROCESS: Final = '"$@"; exit $?'
+# With limits it stays for a second, in which the guard reads how often they were reached: the counts go with it.
+FIRST_PROCESS_LIMITED: Final = '"$@"; code=$?; sleep 1; exit $code'
 LABEL: Final = "swarm.state"
 NO_MARK: Final = "none"
 # Variables of the worker by which podman finds its settings and its store.
@@ -84,6 +86,7 @@ def contained_argv(
     Raises:
         OSError: a path that has to be mounted has a comma in it.
     """
+    counted = settings.limits.memory_bytes or settings.limits.pids
     return [
         *(*runtime.program, "run", *runtime.run_options),
         *_identity(settings),
@@ -92,7 +95,7 @@ def contained_argv(
         *_variables(settings.env, view.home),
         *_files(view),
         *("--workdir", str(settings.cwd), "--entrypoint", SHELL, runtime.image),
-        *("-c", FIRST_PROCESS, SHELL, *argv),
+        *("-c", FIRST_PROCESS_LIMITED if counted else FIRST_PROCESS, SHELL, *argv),
     ]
 
 

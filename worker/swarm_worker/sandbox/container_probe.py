@@ -85,7 +85,7 @@ def remove_leftover_containers(runtime: ContainerRuntime, env: Mapping[str, str]
     own = client_env(env, os.environ)
     listed = ("ps", "--all", "--filter", f"label={LABEL}={mark}", "--format", "{{.Names}}")
     for name in _output(runtime, own, *listed).split():
-        if not end_container(SessionContainer(name, runtime.program, limits_memory=False), own).gone:
+        if not end_container(SessionContainer(name, runtime.program), own):
             text = f"the container {name} of a former worker's session can't be removed"
             raise ProgramExit(ExitCode.CONFLICT, text, hint=f"podman rm --force {name}")
 
@@ -143,7 +143,7 @@ def _run(
     try:
         return _called(contained_argv(runtime, view, argv, settings), own)
     finally:
-        end_container(SessionContainer(name, runtime.program, limits_memory=False), own)
+        end_container(SessionContainer(name, runtime.program), own)
 
 
 def _called(argv: Sequence[str], env: Mapping[str, str]) -> "subprocess.CompletedProcess[bytes]":

@@ -241,8 +241,8 @@ class ProcessSupervisor:
                 survivors = max(1, len(alive))
         remove_groups(traces.groups)
         if traces.container and not survivors:
-            ended = await asyncio.to_thread(end_container, traces.container, traces.env)
-            survivors = 0 if ended.gone else 1
+            gone = await asyncio.to_thread(end_container, traces.container, traces.env)
+            survivors = 0 if gone else 1
         level, duration_s = self.containment.level, time.monotonic() - began
         return KillReceipt(level, max(0, found), 0, len(hit), survivors, duration_s)
 
