@@ -121,7 +121,7 @@ def attacked(cell: Cell) -> Iterator[str]:
         sleeper.wait()
 
 
-def reached(output: bytes) -> dict[str, str]:
+def reached(output: bytes | bytearray) -> dict[str, str]:
     """Returns what a hostile session reached that is not its own."""
     found: dict[str, str] = json.loads(output)
     return {name: what for name, what in found.items() if what and name not in ITS_OWN}

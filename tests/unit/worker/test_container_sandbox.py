@@ -18,7 +18,7 @@ from support.waiting import eventually
 from swarm_worker.domain.sandbox import Resource, ResourceLimits
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.guard.containers import SessionContainer, end_container
-from swarm_worker.sandbox.confinement import Confinement
+from swarm_worker.sandbox.confinement import Confinement, guarded_git
 from swarm_worker.sandbox.container import ContainerProbe
 from swarm_worker.sandbox.container_probe import probe_containers, remove_leftover_containers, write_profile
 from swarm_worker.sandbox.visible import Binding
@@ -94,6 +94,54 @@ async def test_git_in_a_container_reads_borrowed_objects_and_can_t_write_them(ce
     assert "more" in said
     assert "Read-only file system" in said
     assert "No such file" in said
+
+
+async def test_a_shared_work_tree_keeps_its_hooks_and_settings_in_a_container(cell: Cell) -> None:
+    cell.work.rmdir()
+    new_repository(cell.work, {"a.txt": "one"})
+    cell.confinement = replace(cell.confinement, guarded=list(guarded_git(cell.work)))
+
+    said = await cell.shell(
+        "echo x > .git/hooks/pre-commit; git config a.b c; mv .git elsewhere;"
+        " echo two > a.txt && git -c user.name=n -c user.email=e commit -qam more && git log -1 --format=%s"
+    )
+
+    assert "more" in said.splitlines()
+    assert not (cell.work / ".git/hooks/pre-commit").exists()
+    assert "[a]" not in (cell.work / ".git/config").read_text(encoding="utf-8")
+
+
+async def test_links_that_one_container_leaves_lead_the_next_one_nowhere(cell: Cell, tmp_path: Path) -> None:
+    tool = tmp_path / "home" / "tools"
+    tool.mkdir()
+    (tool / "note").write_text("of the tool", encoding="utf-8")
+    await cell.shell("ln -s /etc ~/tools; ln -s / /tmp/other; mkdir -p /tmp/x")
+    bindings = [*cell.confinement.bindings, Binding(tool)]
+    cell.confinement = replace(cell.confinement, bindings=bindings)
+
+    assert await cell.shell("cat ~/tools/note; touch ~/tools/more") != ""
+    assert cell.output.out == b"of the tool"
+    assert not (tool / "more").exists()
+
+
+async def test_what_is_hidden_below_a_visible_folder_is_empty_in_a_container(cell: Cell) -> None:
+    bindings = [*cell.confinement.bindings, Binding(cell.folder / "state")]
+    cell.confinement = replace(cell.confinement, bindings=bindings)
+    shown = cell.folder / "state" / "sessions" / "prompt.md"
+    shown.write_text("the prompt", encoding="utf-8")
+
+    await cell.run(
+        "/bin/sh", "-c", f"cd {cell.folder}/state; ls; cat sessions/prompt.md; touch x", reads=[shown]
+    )
+
+    assert cell.output.out.decode().split() == ["sessions", "the", "prompt"]
+    assert not (cell.folder / "state" / "x").exists()
+
+
+def test_podman_of_an_ordinary_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    assert "ordinary user" in probe_containers(IMAGE, RUNTIME, os.environ).fault
 
 
 @pytest.mark.parametrize(("script", "code"), [("kill -9 $$", -9), ("exit 42", 42)])

@@ -19,7 +19,7 @@ from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.sandbox import NO_LIMITS, NetworkAccess, Resource, ResourceLimits, SandboxKind
 from swarm_worker.runners.base import Runner
 from swarm_worker.sandbox.container import NO_CONTAINERS, ContainerProbe
-from swarm_worker.sandbox.visible import Binding, read_bindings
+from swarm_worker.sandbox.visible import Binding, is_visible, read_bindings
 from swarm_worker.supervision.limit_groups import LimitGroups, find_limit_groups, machine_size
 
 PROBE_S: Final = 10.0
@@ -79,7 +79,7 @@ class Abilities:
 
     @property
     def can_cut_network(self) -> bool:
-        """Whether its sandboxes can be without a network."""
+        """Returns whether its sandboxes can be without a network."""
         if self.wanted is SandboxName.CONTAINER:
             return self.containers.can_cut_network
         return SandboxKind.BWRAP in self.sandboxes and self.bubblewrap.can_cut_network
@@ -159,7 +159,9 @@ def find_abilities(
         )
     own = ResourceLimits(config.limit_memory, config.limit_cpus, config.limit_pids)
     groups = LimitGroups() if containers.runtime else find_limit_groups()
-    needed = [Binding(path) for path in runner.needed_paths if path.exists()]
+    # The programs of the system's folders are those of the image.
+    given = [path for path in runner.needed_paths if not (containers.runtime and is_visible(path))]
+    needed = [Binding(path) for path in given if path.exists()]
     found = Abilities(probe, wanted, containers, groups, own, [*needed, *bindings])
     for resource in Resource:
         if own.limit_of(resource) and resource not in found.limitable:

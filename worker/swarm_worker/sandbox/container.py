@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from swarm_worker.domain.sandbox import NO_LIMITS, Resource, ResourceLimits
 from swarm_worker.guard.marked import STATE_MARKER
-from swarm_worker.sandbox.visible import SECRETS_OF_PROC, Binding, SandboxView
+from swarm_worker.sandbox.visible import SECRETS_OF_PROC, SandboxView
 from swarm_worker.storage import private_folder as private
 
 SHELL: Final = "/bin/sh"
@@ -138,28 +138,26 @@ def _variables(env: Mapping[str, str], home: Path) -> Iterator[str]:
 
 
 def _files(view: SandboxView) -> Iterator[str]:
-    for place in ("/tmp", "/var/tmp"):  # noqa: S108  # the session's own
-        yield from _mount(view.private / private.TMP, Path(place), writable=True)
-    yield from _mount(view.private / private.HOME, view.home, writable=True)
-    for binding in _last_of_each(view.bindings):
-        yield from _mount(binding.path, binding.path, writable=binding.writable)
+    """Yields the mounts; podman orders them by depth and refuses two in one place, so the last of each place counts."""
+    mounts = {view.home: _bind(view.private / private.HOME, view.home, writable=True)}
+    for place in (Path("/tmp"), Path("/var/tmp")):  # noqa: S108  # the session's own
+        mounts[place] = _bind(view.private / private.TMP, place, writable=True)
+    for path, writable in view.bindings:
+        mounts[path] = _bind(path, path, writable=writable)
     for folder in view.hidden_folders:
-        yield from ("--mount", f"type=tmpfs,dst={_safe(folder)},ro=true,tmpfs-size=64k")
+        mounts[folder] = f"type=tmpfs,dst={_safe(folder)},ro=true,tmpfs-size=64k"
     for file in view.hidden_files:
-        yield from _mount(Path("/dev/null"), file, writable=False)
+        mounts[file] = _bind(Path("/dev/null"), file, writable=False)
     for path in view.shown:
-        yield from _mount(path, path, writable=False)
+        mounts[path] = _bind(path, path, writable=False)
+    for mount in mounts.values():
+        yield from ("--mount", mount)
 
 
-def _last_of_each(bindings: Sequence[Binding]) -> Iterator[Binding]:
-    """Yields the last binding of each place, since podman refuses a second mount there."""
-    yield from {binding.path: binding for binding in bindings}.values()
-
-
-def _mount(source: Path, place: Path, *, writable: bool) -> Sequence[str]:
+def _bind(source: Path, place: Path, *, writable: bool) -> str:
     # What is mounted below a read-only folder would stay writable, so the folder is mounted without it.
     end = "" if writable else ",ro=true,bind-nonrecursive"
-    return ("--mount", f"type=bind,src={_safe(source)},dst={_safe(place)}{end}")
+    return f"type=bind,src={_safe(source)},dst={_safe(place)}{end}"
 
 
 def _safe(path: Path) -> Path:

@@ -42,6 +42,10 @@ READ_LIMIT: Final = "for file in {}; do cat /sys/fs/cgroup/$file 2>/dev/null && 
 
 def probe_containers(image: str, runtime: str, env: Mapping[str, str]) -> ContainerProbe:
     """Starts containers of the image as a session's, with and without a network, and with limits."""
+    if os.geteuid() != 0:
+        return _refused(
+            "podman of an ordinary user was not proven to end with its session", "use --sandbox bwrap"
+        )
     try:
         words = shlex.split(runtime)
     except ValueError as error:
@@ -50,23 +54,26 @@ def probe_containers(image: str, runtime: str, env: Mapping[str, str]) -> Contai
         )
     cut = words.index("run") if "run" in words else len(words)
     program, run_options = words[:cut], words[cut + 1 :]
-    own = client_env(env, os.environ)
     found = find_program(program[0], path=env.get("PATH", os.defpath)) if program else None
     if found is None:
         return _refused(f"{(program or ['podman'])[0]} is not on PATH", "install podman (apt install podman)")
     made = ContainerRuntime((found, *program[1:]), run_options, image)
-    if _output(made, own, "info", "--format", "{{.Host.ServiceIsRemote}}").strip() != "false":
+    return _missing(made, client_env(env, os.environ)) or _tried(made, env)
+
+
+def _missing(runtime: ContainerRuntime, own: Mapping[str, str]) -> ContainerProbe | None:
+    """Returns what is not there of what every container needs."""
+    if _output(runtime, own, "info", "--format", "{{.Host.ServiceIsRemote}}").strip() != "false":
         hint = "pass podman itself: what a daemon starts is not below the worker, and can't be proven ended"
-        return _refused(
-            f"{' '.join(program)} gives no answer as a podman that starts containers itself", hint
-        )
-    if _code(made, own, "image", "exists", image):
-        return _refused(f"the image {image} is not on this machine", f"podman pull {image}")
+        text = f"{' '.join(runtime.program)} gives no answer as a podman that starts containers itself"
+        return _refused(text, hint)
+    if _code(runtime, own, "image", "exists", runtime.image):
+        return _refused(f"the image {runtime.image} is not on this machine", f"podman pull {runtime.image}")
     if not any(path.is_file() for path in PROFILES):
         return _refused(
             f"podman's profile of system calls is not at {PROFILES[-1]}", "install containers-common"
         )
-    return _tried(made, env)
+    return None
 
 
 def write_profile(file: Path) -> Path:
