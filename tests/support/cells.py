@@ -9,12 +9,12 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fakes import escapes
 from support.git_repositories import new_repository
-from swarm_worker.sandbox.confinement import Confinement
+from swarm_worker.sandbox.confinement import Confinement, guarded_git
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
 from swarm_worker.supervision.hidden_paths import HiddenPaths
@@ -177,3 +177,17 @@ def _targets(cell: Cell, sleeper: int, port: int, abstract: str) -> str:
             ],
         }
     )
+
+
+async def changed_in_git(cell: Cell) -> list[str]:
+    """Makes the workspace a shared work tree, and returns what a session changed of its hooks and settings."""
+    cell.work.rmdir()
+    new_repository(cell.work, {"a.txt": "one"})
+    cell.confinement = replace(cell.confinement, guarded=list(guarded_git(cell.work)))
+    said = await cell.shell(
+        "echo x > .git/hooks/pre-commit; git config a.b c; mv .git elsewhere;"
+        " echo two > a.txt && git -c user.name=n -c user.email=e commit -qam more && git log -1 --format=%s"
+    )
+    assert "more" in said.splitlines(), said
+    changed = ["hooks"] if (cell.work / ".git/hooks/pre-commit").exists() else []
+    return changed + (["config"] if "[a]" in (cell.work / ".git/config").read_text(encoding="utf-8") else [])

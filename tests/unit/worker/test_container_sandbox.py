@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from fakes import escapes
-from support.cells import LIMITS, Cell, attacked, new_cell, planted, reached
+from support.cells import LIMITS, Cell, attacked, changed_in_git, new_cell, planted, reached
 from support.git_repositories import git, new_repository
 from support.sandbox_images import IMAGE, RUNTIME, containers, missing
 from support.waiting import eventually
 from swarm_worker.domain.sandbox import Resource, ResourceLimits
 from swarm_worker.domain.types import StopOrder
-from swarm_worker.guard.containers import SessionContainer, end_container
-from swarm_worker.sandbox.confinement import Confinement, guarded_git
+from swarm_worker.guard.containers import end_container
+from swarm_worker.sandbox.confinement import Confinement
 from swarm_worker.sandbox.container import ContainerProbe
 from swarm_worker.sandbox.container_probe import probe_containers, remove_leftover_containers, write_profile
 from swarm_worker.sandbox.visible import Binding
@@ -97,18 +97,7 @@ async def test_git_in_a_container_reads_borrowed_objects_and_can_t_write_them(ce
 
 
 async def test_a_shared_work_tree_keeps_its_hooks_and_settings_in_a_container(cell: Cell) -> None:
-    cell.work.rmdir()
-    new_repository(cell.work, {"a.txt": "one"})
-    cell.confinement = replace(cell.confinement, guarded=list(guarded_git(cell.work)))
-
-    said = await cell.shell(
-        "echo x > .git/hooks/pre-commit; git config a.b c; mv .git elsewhere;"
-        " echo two > a.txt && git -c user.name=n -c user.email=e commit -qam more && git log -1 --format=%s"
-    )
-
-    assert "more" in said.splitlines()
-    assert not (cell.work / ".git/hooks/pre-commit").exists()
-    assert "[a]" not in (cell.work / ".git/config").read_text(encoding="utf-8")
+    assert await changed_in_git(cell) == []
 
 
 async def test_links_that_one_container_leaves_lead_the_next_one_nowhere(cell: Cell, tmp_path: Path) -> None:
@@ -226,10 +215,20 @@ async def test_the_next_start_removes_what_a_former_process_left(cell: Cell) -> 
     await child.wait()
 
 
-def test_a_container_that_the_runtime_can_t_remove_is_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swarm_worker.guard.containers.REMOVE_S", 0.0)
+async def test_a_container_that_can_t_be_removed_is_a_survivor(cell: Cell) -> None:
+    launch = Launch(("true",), cell.work, cell.env, cell.folder / "state" / "one.lock")
+    confined = cell.confinement.confine(launch, cell.private)
+    real = confined.container
+    assert real is not None
+    # It says of every container that it is there.
+    broken = replace(confined, container=real._replace(runtime=["/bin/true"]))
+    fence = Fence()
+    fence.set_stop_after(60, since=now_s())
 
-    assert not end_container(SessionContainer("any", ["/bin/true"]), {})
+    ended = await run_guarded(broken, limits=LIMITS, fence=fence, stop=Stop(grace_s=1), sink=cell.output)
+
+    assert (ended.cause, ended.receipt.survivors) == (EndCause.EXIT, 1)
+    assert end_container(real, confined.env)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from swarm_worker.guard.limit_groups import LimitGroup
 # How long one call of the runtime may take.
 CALL_S: Final = 10.0
 # How long a container that does not go is removed again and again.
-REMOVE_S: Final = 20.0
-RETRY_S: Final = 0.1
+REMOVE_S: Final = 5.0
+RETRY_S: Final = 0.2
 # The exit code of `container exists` for a container that is not there.
 NOT_THERE: Final = 1
 CGROUPS: Final = "/sys/fs/cgroup"
@@ -36,7 +36,7 @@ class SessionContainer(NamedTuple):
 def end_container(container: SessionContainer, env: Mapping[str, str]) -> bool:
     """Removes the container with what runs in it; returns whether it is gone, by the runtime's own word.
 
-    It returns after REMOVE_S at the latest, and the time of a call.
+    It gives up after REMOVE_S, and the time that two calls take.
     """
     until = time.monotonic() + REMOVE_S
     while True:

@@ -37,7 +37,7 @@ from swarm_worker.guard.spawn import Spawned, SpawnPlan, spawn
 POLL_S: Final = 0.02
 # No wait notices that the machine slept, so the guard looks at the fence at least this often.
 FENCE_POLL_S: Final = 1.0
-# A container with limits stays for longer than this after its program (sandbox/container.py).
+# A container with limits stays after its program until they were read twice.
 LIMITS_POLL_S: Final = 0.2
 # A guard that has children and sees none for this long can't kill them: its session may have taken its descriptors.
 BLIND_S: Final = 2.0
@@ -166,6 +166,8 @@ class SessionGuard:
                 send_signal(process, signal.SIGTERM)
                 send_signal(process, signal.SIGCONT)  # a stopped process handles no SIGTERM
                 asked.add(process)
+            if self._container is not None:
+                self._note_limits()
             self._wait(min(POLL_S, self._control.grace_left_s()))
             self._update()
         return len(asked)
@@ -213,14 +215,20 @@ class SessionGuard:
 
     def _note_limits(self) -> bool:
         """Notes which limits were reached; returns whether any was."""
-        groups = self._groups
         if self._container is not None and self._container.limited:
-            member = None if self._contained else next(iter(self._members()), None)
-            if member is not None:
-                self._contained = container_groups(member.pid, self._container.limited)
-            groups = self._contained
-        self._reached += [name for name in reached_limits(groups) if name not in self._reached]
+            self._watch_container(self._container.limited)
+        found = reached_limits(self._groups + self._contained)
+        self._reached += [name for name in found if name not in self._reached]
+        # The first process of a container stays until the counts were read after its program's end.
+        for process in self._descendants() if self._contained else ():
+            if is_namespace_init(process.pid):
+                send_signal(process, signal.SIGUSR1)
         return bool(self._reached)
+
+    def _watch_container(self, limited: Sequence[str]) -> None:
+        member = None if self._contained else next(iter(self._members()), None)
+        if member is not None:
+            self._contained = container_groups(member.pid, limited)
 
     def _update(self) -> None:
         """Applies the worker's orders, and answers its ping."""

@@ -21,8 +21,12 @@ from swarm_worker.storage import private_folder as private
 SHELL: Final = "/bin/sh"
 # The shell is the first process, reaps, and ends with the program; the kernel then ends the rest of the container.
 FIRST_PROCESS: Final = '"$@"; exit $?'
-# With limits it stays for a second, in which the guard reads how often they were reached: the counts go with it.
-FIRST_PROCESS_LIMITED: Final = '"$@"; code=$?; sleep 1; exit $code'
+# The counts of reached limits go with the container. So with limits it stays until the guard has signalled twice: the
+# guard reads the counts before each signal, and at least once after the program's end.
+FIRST_PROCESS_LIMITED: Final = (
+    '"$@"; code=$?; trap \'[ "$seen" ] && exit $code; seen=1\' USR1;'
+    " for second in 1 2 3 4 5 6 7 8 9 10; do sleep 1 & wait $!; done; exit $code"
+)
 LABEL: Final = "swarm.state"
 NO_MARK: Final = "none"
 # Variables of the worker by which podman finds its settings and its store.
@@ -55,8 +59,8 @@ class ContainerSettings:
     env: Mapping[str, str]
     umask: int = 0o022
     limits: ResourceLimits = NO_LIMITS
-    # Whether /sys shows no more than a session may see.
-    hides_sys: bool = True
+    # Whether it has no guard, and shows its control group.
+    is_probe: bool = False
 
 
 class ContainerProbe(NamedTuple):
@@ -86,7 +90,7 @@ def contained_argv(
     Raises:
         OSError: a path that has to be mounted has a comma in it.
     """
-    counted = settings.limits.memory_bytes or settings.limits.pids
+    counted = not settings.is_probe and (settings.limits.memory_bytes or settings.limits.pids)
     return [
         *(*runtime.program, "run", *runtime.run_options),
         *_identity(settings),
@@ -116,7 +120,7 @@ def _restrictions(runtime: ContainerRuntime, settings: ContainerSettings) -> Ite
     if runtime.seccomp is not None:
         yield from ("--security-opt", f"seccomp={runtime.seccomp}")
     hidden = [f"/proc/{name}" for name in SECRETS_OF_PROC]
-    if settings.hides_sys:
+    if not settings.is_probe:
         hidden += HIDDEN_OF_SYS
     yield from ("--security-opt", f"mask={':'.join(hidden)}")
 

@@ -78,7 +78,7 @@ def _missing(runtime: ContainerRuntime, own: Mapping[str, str]) -> ContainerProb
 
 def write_profile(file: Path) -> Path:
     """Writes the profile of system calls for containers and returns its file. Raises OSError, ValueError."""
-    given = next(path for path in PROFILES if path.is_file())
+    given = next((path for path in PROFILES if path.is_file()), PROFILES[-1])
     file.write_text(container_profile(given.read_text(encoding="utf-8")), encoding="utf-8")
     return file
 
@@ -146,7 +146,7 @@ def _run(
     name, own = container_name(env), client_env(env, os.environ)
     view = SandboxView(place / "private", Path("/var/home"), ())
     shown = {"PATH": os.defpath, STATE_MARKER: env.get(STATE_MARKER, "probe")}
-    settings = ContainerSettings(name, Path("/"), network, shown, limits=limits, hides_sys=False)
+    settings = ContainerSettings(name, Path("/"), network, shown, limits=limits, is_probe=True)
     try:
         return _called(contained_argv(runtime, view, argv, settings), own)
     finally:

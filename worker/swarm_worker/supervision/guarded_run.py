@@ -212,9 +212,11 @@ class GuardedRun:
         if found is None:
             return receipt
         end = partial(end_guard, found.process, timeout_s=END_SURVIVORS_S)
-        left = await asyncio.get_running_loop().run_in_executor(None, end)
-        ended = max(0, receipt.survivors - len(left))
-        return replace(receipt, killed=receipt.killed + ended, survivors=len(left))
+        survivors = len(await asyncio.get_running_loop().run_in_executor(None, end))
+        if not survivors and not await self._supervisor.remove_container(self._traces):
+            survivors = 1
+        ended = max(0, receipt.survivors - survivors)
+        return replace(receipt, killed=receipt.killed + ended, survivors=survivors)
 
     def unproven_end(self, error: OSError) -> RunEnd:
         """Returns the end of a run that the worker could not follow; without its guard's word it counts as alive."""

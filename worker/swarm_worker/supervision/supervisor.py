@@ -175,10 +175,9 @@ class ProcessSupervisor:
         Raises:
             ValueError: a limit can't be enforced here.
         """
-        name = launch.lock.stem
+        name, env = launch.lock.stem, launch.env
         groups = [] if launch.container else self.limit_groups_for(name, launch.limits)
-        marks = attempt_marks(launch.env)
-        return SessionTraces(self.cgroup_for(name), marks, groups, launch.container, launch.env)
+        return SessionTraces(self.cgroup_for(name), attempt_marks(env), groups, launch.container, env)
 
     async def start_session(
         self, plan: "GuardPlan", fds: Sequence[int], on_report: "ReportHandler"
@@ -240,11 +239,15 @@ class ProcessSupervisor:
                 # A child that /proc does not show is a survivor all the same.
                 survivors = max(1, len(alive))
         remove_groups(traces.groups)
-        if traces.container and not survivors:
-            gone = await asyncio.to_thread(end_container, traces.container, traces.env)
-            survivors = 0 if gone else 1
+        if not survivors and not await self.remove_container(traces):
+            survivors = 1
         level, duration_s = self.containment.level, time.monotonic() - began
         return KillReceipt(level, max(0, found), 0, len(hit), survivors, duration_s)
+
+    async def remove_container(self, traces: SessionTraces) -> bool:
+        """Returns whether the session has no container, or none any more."""
+        container = traces.container
+        return container is None or await asyncio.to_thread(end_container, container, traces.env)
 
     @property
     def state_mark(self) -> str:
