@@ -6,7 +6,7 @@ import subprocess
 from functools import cache
 from typing import Final
 
-# Made by the tests of containers from Debian's packages: Python, git and a shell.
+# Any image with Python, git and a shell serves. The tests make none, since that needs minutes and a mirror.
 IMAGE: Final = "localhost/swarm-test-base"
 # runc is refused without the limits where the machine has lower ones; crun fails on mixed control groups.
 RUNTIME: Final = "podman --runtime runc run --ulimit nofile=1024:1024 --ulimit nproc=1000:1000"

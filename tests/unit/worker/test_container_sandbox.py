@@ -1,6 +1,7 @@
 """Sessions in real containers of podman: what they reach, their limits, and the proof that nothing is left."""
 
 import asyncio
+import json
 import os
 import signal
 import uuid
@@ -21,6 +22,7 @@ from swarm_worker.guard.containers import end_container
 from swarm_worker.sandbox.confinement import Confinement
 from swarm_worker.sandbox.container import ContainerProbe
 from swarm_worker.sandbox.container_probe import probe_containers, remove_leftover_containers, write_profile
+from swarm_worker.sandbox.seccomp import container_profile
 from swarm_worker.sandbox.visible import Binding
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
@@ -255,3 +257,17 @@ def test_a_path_with_a_comma_is_refused(tmp_path: Path, cell: Cell) -> None:
 
     with pytest.raises(OSError, match="a path with a comma can't be mounted"):
         cell.confinement.within(folder, tuple).confine(launch, cell.private)
+
+
+@pytest.mark.parametrize("given", ["[]", "{}", '{"syscalls": [1]}', "no JSON"])
+def test_a_profile_of_another_form_is_refused(given: str) -> None:
+    with pytest.raises(ValueError, match=r"profile|Expecting"):
+        container_profile(given)
+
+
+def test_a_profile_keeps_the_other_calls_of_its_rules() -> None:
+    rule = {"names": ["read", "keyctl", "unshare"], "action": "SCMP_ACT_ALLOW"}
+
+    made = json.loads(container_profile(json.dumps({"syscalls": [rule, {"names": ["bpf"]}]})))
+
+    assert [each["names"] for each in made["syscalls"]] == [["read"], ["clone"], ["clone3"]]
