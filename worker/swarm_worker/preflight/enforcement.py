@@ -75,12 +75,16 @@ def _start_fault(
         launch = Launch(argv, root, env, place / "lock")
         confined = confinement.confine(launch, place / "private")
         outer = confined.argv[: len(confined.argv) - len(argv)]
-        done = subprocess.run(
-            [*outer, *FIND, argv[0]], env=dict(confined.env), cwd=root, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, errors="replace", check=False, timeout=START_S,
-        )  # fmt: skip
-        if confined.container is not None:
-            end_container(confined.container, confined.env)
+        try:
+            done = subprocess.run(
+                [*outer, *FIND, argv[0]], env=dict(confined.env), cwd=root, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, errors="replace", check=False, timeout=START_S,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return f"no answer in {START_S:g} s"
+        finally:
+            if confined.container is not None:
+                end_container(confined.container, confined.env)
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no reason"])[-1]
 
 
