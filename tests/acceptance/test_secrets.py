@@ -56,7 +56,7 @@ def test_no_secret_of_a_session_is_kept_logged_shown_or_in_any_command_line(
     until((swarm.project / "prints").exists, "the session has printed")
     shown_to_all = command_lines()
     (swarm.project / "go").touch()
-    swarm.until_status("a", "failed")
+    swarm.until_status("a", "held")
     logs = swarm.ctl("logs", "a").stdout
     with httpx.Client(
         base_url=server.ready()["dashboard"], headers={"Authorization": f"Bearer {token}"}

@@ -40,6 +40,7 @@ READS: Final = frozenset(
         "ListTasks",
         "ExplainTask",
         "GetSwarm",
+        "ListInbox",
         "ListWorkers",
         "ListTokens",
         "Heartbeat",
@@ -172,6 +173,13 @@ def valid(found: PreparedServer, rng: random.Random) -> Iterator[tuple[str, Mess
     yield "ExplainTask", pb.ExplainTaskRequest(task_id=task_id)
     yield "RetryTask", pb.RetryTaskRequest(task_ids=[claim.task.task_id], failed=rng.random() < 0.3)
     yield "KillTask", pb.KillTaskRequest(task_ids=[task_id, claim.task.task_id], cause="too dear")
+    yield "HoldTask", pb.HoldTaskRequest(task_ids=[task_id], cause="audit")
+    yield "UnholdTask", pb.UnholdTaskRequest(task_ids=[task_id])
+    yield "AnswerTask", pb.AnswerTaskRequest(task_id=claim.task.task_id, hold_id="1-1", text="80")
+    yield "NoteTask", pb.NoteTaskRequest(task_id=task_id, text="mind the tests")
+    yield "LandWork", pb.LandWorkRequest(task_ids=[claim.task.task_id])
+    yield "ListInbox", pb.ListInboxRequest()
+    yield "ForgetWorker", pb.ForgetWorkerRequest(worker="w9")
     yield "AcceptResult", pb.AcceptResultRequest(task_id=claim.task.task_id, attempt=claim.attempt)
     yield "AddDependency", pb.AddDependencyRequest(task_id=task_id, dependency=f"t{rng.randrange(24):02d}")
     yield "RemoveDependency", pb.RemoveDependencyRequest(task_id=task_id, dependency="t01")

@@ -90,7 +90,7 @@ async def test_an_order_ends_the_tree_and_is_answered_with_a_receipt(
 
     await worker.until(lambda: fake.outcomes, what="an outcome")
     assert ledger.alive() == []
-    assert (_kind(fake, "t1"), fake.outcomes["t1"].interrupted) == ("STOPPED", True)
+    assert (_kind(fake, "t1"), fake.outcomes["t1"].interrupted) == ("STOPPED", False)
     receipt = fake.outcomes["t1"].kill_receipt
     assert (receipt.containment, receipt.survivors) == (strongest().level, 0)
     assert receipt.processes_found >= 5
@@ -420,7 +420,7 @@ async def test_a_second_sigterm_a_sigint_or_the_deadline_of_a_drain_ends_the_ses
 
     assert await worker.exit_code() == ExitCode.OK
     assert ledger.alive() == []
-    assert _kind(fake, "t1") == "STOPPED"
+    assert (_kind(fake, "t1"), fake.outcomes["t1"].interrupted) == ("STOPPED", True)
 
 
 async def test_the_server_can_drain_a_worker(fake: FakeSwarm, worker: WorkerProcess) -> None:

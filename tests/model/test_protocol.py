@@ -14,9 +14,11 @@ from swarmd.domain.lifecycle import TRANSITIONS, TaskStatus, Transition, advance
 RULES = [field.name for field in fields(Rules)]
 # Dependencies are between tasks, and the model has one task.
 _OF_DEPENDENCIES = {Transition.BLOCK, Transition.SKIP, Transition.REVIVE}
-# A claim completes only by a landing, which is model.landing's.
+# What concerns landings is model.landing's.
 _ELSEWHERE = {
     (TaskStatus.CLAIMED, Transition.COMPLETE),
+    (TaskStatus.CLAIMED, Transition.WITHDRAW),
+    (TaskStatus.COMPLETED, Transition.REOPEN),
     (TaskStatus.BLOCKED, Transition.KILL),
     (TaskStatus.BLOCKED, Transition.ACCEPT),
     (TaskStatus.BLOCKED, Transition.HOLD),

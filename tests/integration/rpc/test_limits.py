@@ -16,7 +16,7 @@ from amplifier_swarm.v1.task_pb2 import TaskDefinition
 from support.grpc_worker import GrpcWorker
 from support.server import Client, Server, next_message, refusal, server
 from support.waiting import eventually
-from swarmd.rpc import health, limits, operator_service
+from swarmd.rpc import health, limits, operator_service, task_pages
 from swarmd.wire import reads
 
 CODE = grpc.StatusCode
@@ -243,7 +243,7 @@ async def test_a_page_token_fits_its_own_list_alone(served: Server) -> None:
 async def test_a_page_of_long_tasks_ends_early_and_the_next_goes_on(
     served: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operator_service, "PAGE_BYTES", 2_000)
+    monkeypatch.setattr(task_pages, "PAGE_BYTES", 2_000)
     client = served.client()
     ids = [f"t{n:03}" for n in range(12)]
     await client.add(*(TaskDefinition(task_id=task_id, name="x" * 450) for task_id in ids))

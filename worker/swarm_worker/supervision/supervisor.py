@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from swarm_worker.supervision.model import Launch
 
 AUTO: Final = "auto"
-# Of the instance's 32 characters: enough to be unique, too few to guess the rest from.
+# Of the 32 of the instance: enough to be unique, too few to guess the rest from.
 MARK_CHARS: Final = 12
 PROBE: Final = (
     "import sys; sys.path.append(sys.argv[1]); from swarm_worker.guard.spawn import SpawnPlan, spawn;"
