@@ -30,6 +30,7 @@ class SandboxName(StrEnum):
     AUTO = "auto"
     NONE = "none"
     BWRAP = "bwrap"
+    CONTAINER = "container"
 
 
 class WorkspaceName(StrEnum):

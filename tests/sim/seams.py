@@ -36,6 +36,7 @@ from swarm_worker.supervision.guard_watch import GuardWatch, WatchedRun
 from swarm_worker.supervision.guarded_run import GuardedRun
 from swarm_worker.supervision.host_watch import HostListener
 from swarm_worker.supervision.model import Launch
+from swarm_worker.supervision.supervisor import NO_TRACES, SessionTraces
 from swarm_worker.workspace.changes import Changes, Snapshot
 from swarm_worker.workspace.git import NoTree
 from swarmd.domain.lease_ids import parse_lease_id
@@ -76,15 +77,15 @@ class SimSupervisor:
         self.machine = host().machine
         self.guards = SimpleNamespace(watch=GuardWatch(lambda: None))
 
-    def cgroup_for(self, name: str) -> str:
-        return ""
+    def traces_of(self, launch: Launch) -> SessionTraces:
+        return NO_TRACES
 
     async def kill_leftovers(self) -> None:
         """Kills what a former process and its guards have left."""
         await asyncio.sleep(0.1)
         self.machine.kill_orphans()
 
-    async def kill_orphans(self, cgroup: str, marks: frozenset[bytes]) -> KillReceipt:
+    async def kill_orphans(self, traces: SessionTraces) -> KillReceipt:
         """Kills what a lost guard has left."""
         await asyncio.sleep(0.1)
         return KillReceipt("subreaper", self.machine.kill_orphans())

@@ -181,6 +181,12 @@ class WorkerConfig:
         parse=sandbox_path,
         metavar="PATH[:rw]",
     )
+    sandbox_image: str = setting(
+        "", "the image of --sandbox container, which must be on this machine", metavar="IMAGE"
+    )
+    sandbox_runtime: str = setting(
+        "podman", "podman, its options, and behind the word run options of each run", metavar="ARGV"
+    )
     limit_memory: int = setting(
         0, "memory of each session with all that it starts, such as 4G", parse=memory_size, metavar="SIZE"
     )
@@ -257,6 +263,9 @@ def read_config(argv: Sequence[str], *, version: str) -> WorkerConfig:
         raise ProgramExit(ExitCode.USAGE, "--server is missing", hint=f"see {PROGRAM} --help")
     if config.ask and not config.check:
         raise ProgramExit(ExitCode.USAGE, "--ask goes with --check", hint="add --check, or leave --ask out")
+    if (config.sandbox == SandboxName.CONTAINER) != bool(config.sandbox_image):
+        text = "--sandbox container and --sandbox-image go together"
+        raise ProgramExit(ExitCode.USAGE, text, hint="give both or neither")
     if (config.tls_cert is None) != (config.tls_key is None):
         raise ProgramExit(ExitCode.USAGE, "--tls-cert and --tls-key go together", hint="give both or neither")
     if config.repo and config.workspace == WorkspaceName.SHARED:

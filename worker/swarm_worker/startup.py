@@ -25,7 +25,7 @@ from swarm_worker.runners.selection import choose_runner
 from swarm_worker.sandbox.abilities import NO_ABILITIES, Abilities, find_abilities
 from swarm_worker.storage.state_dir import StateFolder, state_folder
 from swarm_worker.supervision.guard_locks import GUARDS_END_S, wait_for_guards
-from swarm_worker.supervision.supervisor import require_proc
+from swarm_worker.supervision.supervisor import require_proc, state_mark
 from swarm_worker.telemetry.tracing import NULL_TRACER, Tracer, create_tracer
 from swarm_worker.workspace.repository import has_repository
 
@@ -83,6 +83,7 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
     with state_folder(config.state_dir, name=config.name) as folder:
         endpoint = _with_kept(endpoint, folder)
         wait_for_guards(folder, timeout_s=GUARDS_END_S + config.kill_grace)
+        abilities.remove_leftovers(state_mark(folder.instance), env)
         folder.forget_sessions()
         _accept_prompts(config, templates, folder)
         spans = create_tracer(folder.name, version)

@@ -96,6 +96,8 @@ class WorkerFlags:
     sandbox_bind: Annotated[
         list[str] | None, _option("What sandboxed sessions see too; repeatable.", "PATH[:rw]")
     ] = None
+    sandbox_image: Annotated[str | None, _option("The image of --sandbox container.", "IMAGE")] = None
+    sandbox_runtime: Annotated[str | None, _option("How podman is called for it.", "ARGV")] = None
     limit_memory: Annotated[str | None, _option("Memory of each session, such as 4G.", "SIZE")] = None
     limit_cpus: Annotated[float | None, _amount("Processors of each session.", "N")] = None
     limit_pids: Annotated[int | None, _amount("Processes of each session.", "N")] = None

@@ -37,6 +37,8 @@ class _SandboxKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SandboxKi
     """Any sandbox that the worker can make."""
     SANDBOX_KIND_BWRAP: _SandboxKind.ValueType  # 3
     """Bubblewrap: namespaces in which the machine is read-only and everything but the workspace is private."""
+    SANDBOX_KIND_CONTAINER: _SandboxKind.ValueType  # 4
+    """A container of an image that the worker names: programs come from the image, the workspace from the machine."""
 
 class SandboxKind(_SandboxKind, metaclass=_SandboxKindEnumTypeWrapper):
     """The kinds of sandbox. May grow."""
@@ -49,6 +51,8 @@ SANDBOX_KIND_AUTO: SandboxKind.ValueType  # 2
 """Any sandbox that the worker can make."""
 SANDBOX_KIND_BWRAP: SandboxKind.ValueType  # 3
 """Bubblewrap: namespaces in which the machine is read-only and everything but the workspace is private."""
+SANDBOX_KIND_CONTAINER: SandboxKind.ValueType  # 4
+"""A container of an image that the worker names: programs come from the image, the workspace from the machine."""
 Global___SandboxKind: _TypeAlias = SandboxKind  # noqa: Y015
 
 class _NetworkAccess:
@@ -819,7 +823,7 @@ class Enforcement(_message.Message):
     """Whether it can run sessions without a network."""
     @_builtins.property
     def sandboxes(self) -> _containers.RepeatedScalarFieldContainer[Global___SandboxKind.ValueType]:
-        """The kinds of sandbox in which it runs a task that asks for them: `NONE` and `BWRAP`. Empty means `NONE` alone."""
+        """The kinds of sandbox in which it runs a task that asks for them: any but `AUTO`. Empty means `NONE` alone."""
 
     @_builtins.property
     def limits(self) -> Global___ResourceLimits:

@@ -21,6 +21,7 @@ class SandboxKind(StrEnum):
     NONE = "none"
     AUTO = "auto"
     BWRAP = "bwrap"
+    CONTAINER = "container"
 
 
 class NetworkAccess(StrEnum):

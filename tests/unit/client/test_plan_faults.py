@@ -63,7 +63,7 @@ CASES = {
     ),
     "an unknown sandbox": (
         FIELD.format("sandbox: jail"),
-        '3: task "a": sandbox: must be none, auto or bwrap, got text "jail"',
+        '3: task "a": sandbox: must be none, auto, bwrap or container, got text "jail"',
     ),
     "no id": ("tasks:\n  - name: x\n", "2: task #1: id is required; give the task one of its own"),
     "empty id": ('tasks:\n  - id: ""\n', "2: task #1: id is required; give the task one of its own"),

@@ -486,6 +486,6 @@ def test_show_has_the_whole_question_its_answer_and_the_notes(ctl: Ctl, operator
 
     out = ctl("show", "a").out
 
-    for said in ("Which\n", "port? [1] 80", "kim answered at", '"80"', "lee, ", "Mind the"):
-        assert said in out
+    for shown in ("Which\n", "port? [1] 80", "kim answered at", '"80"', "lee, ", "Mind the"):
+        assert shown in out
     assert "\x1b[31m" not in out

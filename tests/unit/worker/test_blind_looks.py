@@ -112,7 +112,7 @@ async def test_orphans_of_which_nobody_can_tell_are_survivors(
     supervisor._is_subreaper = True
     blind(errno.EMFILE)
 
-    assert (await supervisor.kill_orphans("")).survivors == 1
+    assert (await supervisor.kill_orphans()).survivors == 1
 
 
 async def test_a_worker_does_not_start_while_nobody_can_tell_what_is_left(

@@ -38,7 +38,7 @@ def test_every_setting_has_its_documented_flag_and_variable() -> None:
         "--session-umask", "--drain-deadline", "--workspace", "--repo", "--target", "--session-push", "--keep-failed",
         "--min-free-disk", "--list-workspaces", "--remove-workspaces",
         "--agent-python", "--validator-bundle", "--ask", "--tls-ca-fingerprint", "--exit-when-idle", "--sandbox",
-        "--sandbox-bind", "--limit-memory", "--limit-cpus", "--limit-pids",
+        "--sandbox-bind", "--sandbox-image", "--sandbox-runtime", "--limit-memory", "--limit-cpus", "--limit-pids",
     }  # fmt: skip
     shared = {
         "server": "SWARM_SERVER",
@@ -84,6 +84,8 @@ def test_flags_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ([*SERVER, "--target", "refs/heads/-x"], "not the name of a branch"),
         ([*SERVER, "--label", "gpu"], "expected KEY=VALUE"),
         ([*SERVER, "--sandbox", "docker"], "--sandbox 'docker' is not one of auto, none, bwrap"),
+        ([*SERVER, "--sandbox", "container"], "--sandbox container and --sandbox-image go together"),
+        ([*SERVER, "--sandbox-image", "i"], "--sandbox container and --sandbox-image go together"),
         ([*SERVER, "--sandbox-bind", "here"], "--sandbox-bind 'here': expected an absolute path"),
         ([*SERVER, "--limit-memory", "4 apples"], "--limit-memory '4 apples': expected a size from 16M"),
         ([*SERVER, "--limit-memory", "1M"], "--limit-memory '1M': expected a size from 16M"),

@@ -74,7 +74,7 @@ async def test_a_child_that_a_guard_did_not_start_is_no_orphan() -> None:
     orphan = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
     supervisor.guards._alive.add(guard.pid)
     try:
-        receipt = await supervisor.kill_orphans("")
+        receipt = await supervisor.kill_orphans()
 
         assert (receipt.processes_found, receipt.killed, receipt.survivors) == (1, 1, 0)
         assert stat(orphan.pid) is None
@@ -91,7 +91,7 @@ async def test_orphans_are_not_killed_while_a_guard_without_a_known_number_may_s
     await supervisor.kill_leftovers()
     async with supervisor.guards._fork_lock:
         guard = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
-        killing = asyncio.create_task(supervisor.kill_orphans(""))
+        killing = asyncio.create_task(supervisor.kill_orphans())
         for _ in range(3):
             await asyncio.sleep(ORPHAN_POLL_S)
         supervisor.guards._alive.add(guard.pid)

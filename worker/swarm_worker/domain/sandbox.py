@@ -12,6 +12,7 @@ class SandboxKind(StrEnum):
     NONE = "none"
     AUTO = "auto"
     BWRAP = "bwrap"
+    CONTAINER = "container"
 
 
 class NetworkAccess(StrEnum):

@@ -137,18 +137,27 @@ def _confinements(setup: WorkerContext) -> Callable[[Task], Confinement]:
         OSError: the filter of system calls can't be written.
     """
     abilities, found = setup.abilities, setup.abilities.bubblewrap
-    if not found.path:
+    runtime = abilities.containers.runtime
+    if not found.path and runtime is None:
         return lambda task: Confinement(task.limits.lowest(abilities.own_limits))
-    seccomp = setup.folder.path / "seccomp"
-    if content := filter_program():
-        seccomp.write_bytes(content)
-    bubblewrap = Bubblewrap(found.path, found.options, seccomp if content else None)
+    bubblewrap = None
+    if runtime is not None:
+        from swarm_worker.sandbox.container_probe import write_profile  # noqa: PLC0415  # other workers do without
+
+        runtime = replace(runtime, seccomp=write_profile(setup.folder.path / "seccomp.json"))
+    else:
+        seccomp = setup.folder.path / "seccomp"
+        if content := filter_program():
+            seccomp.write_bytes(content)
+        bubblewrap = Bubblewrap(found.path, found.options, seccomp if content else None)
     guarded = list(guarded_git(setup.project_root))
 
     def confinement(task: Task) -> Confinement:
+        sandboxed = abilities.uses_sandbox(task.sandbox, task.network)
         return Confinement(
             limits=task.limits.lowest(abilities.own_limits),
-            bubblewrap=bubblewrap if abilities.uses_sandbox(task.sandbox, task.network) else None,
+            bubblewrap=bubblewrap if sandboxed else None,
+            container=runtime if sandboxed else None,
             network=task.network is NetworkAccess.FULL,
             bindings=abilities.bindings,
             guarded=guarded,

@@ -246,9 +246,20 @@ def libc() -> "ctypes.CDLL":
 
 def is_namespace_init(pid: int) -> bool:
     """Returns whether the process is the first one of a PID namespace below this one; False if it has ended."""
+    numbers = _numbers(pid)
+    return len(numbers) > 1 and numbers[-1] == b"1"
+
+
+def is_namespace_member(pid: int) -> bool:
+    """Returns whether the process is in a PID namespace below this one and not its first; False if it has ended."""
+    numbers = _numbers(pid)
+    return len(numbers) > 1 and numbers[-1] != b"1"
+
+
+def _numbers(pid: int) -> Sequence[bytes]:
+    """Returns the numbers of a process in this PID namespace and in those below; none if the process has ended."""
     try:
         with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123  # see stat
-            numbers = next((line.split()[1:] for line in file if line.startswith(b"NSpid:")), [])
+            return next((line.split()[1:] for line in file if line.startswith(b"NSpid:")), [])
     except OSError:
-        return False
-    return len(numbers) > 1 and numbers[-1] == b"1"
+        return []

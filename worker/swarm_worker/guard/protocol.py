@@ -74,6 +74,8 @@ class GuardPlan(NamedTuple):
     groups: Sequence[tuple[Any, ...]]
     # Whether the program is a sandbox around the session, which a SIGTERM would end before the session.
     wrapped: bool
+    # The container around the session, empty for none; see containers.SessionContainer.
+    container: tuple[Any, ...] = ()
 
 
 class SessionRequest(NamedTuple):

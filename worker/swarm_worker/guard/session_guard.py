@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from swarm_worker.guard import protocol
+from swarm_worker.guard.containers import SessionContainer, container_groups, end_container
 from swarm_worker.guard.containment import CGROUP2, SUBREAPER, kill_cgroup, make_cgroup, remove_cgroup
 from swarm_worker.guard.control import Control
 from swarm_worker.guard.limit_groups import LimitGroup, make_groups, reached_limits, remove_groups
@@ -24,6 +25,7 @@ from swarm_worker.guard.procfs import (
     Process,
     descendants,
     is_namespace_init,
+    is_namespace_member,
     kill_frozen,
     oldest_first,
     send_signal,
@@ -35,6 +37,8 @@ from swarm_worker.guard.spawn import Spawned, SpawnPlan, spawn
 POLL_S: Final = 0.02
 # No wait notices that the machine slept, so the guard looks at the fence at least this often.
 FENCE_POLL_S: Final = 1.0
+# A container with limits stays after its program until they were read twice.
+LIMITS_POLL_S: Final = 0.2
 # A guard that has children and sees none for this long can't kill them: its session may have taken its descriptors.
 BLIND_S: Final = 2.0
 # How long processes outside the tree are killed before they are reported as survivors.
@@ -60,6 +64,9 @@ class SessionGuard:
         self._control = Control(worker, grace_s=self._plan.grace_s, fence_s=self._plan.fence_s)
         self._level = self._plan.level
         self._groups = [LimitGroup(*group) for group in self._plan.groups]
+        self._container = SessionContainer(*self._plan.container) if self._plan.container else None
+        # The groups of the container, from the moment that it has any.
+        self._contained: list[LimitGroup] = []
         # The resources whose limits were reached, in the order of their discovery.
         self._reached: list[str] = []
         self._spawned = Spawned(-1, "", -1)
@@ -82,8 +89,10 @@ class SessionGuard:
         # Only the session may keep these open, so that their ends mean something.
         for stream in self._request.streams:
             os.close(stream)
+        # The groups of a container end with it, so they are read more often.
+        poll_s = LIMITS_POLL_S if self._container and self._container.limited else FENCE_POLL_S
         while not self._control.cause:
-            self._wait(min(FENCE_POLL_S, self._control.fence_left_s))
+            self._wait(min(poll_s, self._control.fence_left_s))
             self._reap()
             self._update()
             if self._note_limits():
@@ -128,6 +137,8 @@ class SessionGuard:
         found = self._members() if self._reap() else ()
         terminated = self._terminate()
         killed, survivors = self._kill(until=time.monotonic() + UNKILLABLE_S)
+        if self._container is not None and not survivors:
+            survivors = self._end_container(self._container)
         # Performance: a look through /proc takes milliseconds, so only a session that is ended is looked for outside
         # its tree (docs/performance.md).
         if not survivors and self._control.cause != "exit":
@@ -155,6 +166,8 @@ class SessionGuard:
                 send_signal(process, signal.SIGTERM)
                 send_signal(process, signal.SIGCONT)  # a stopped process handles no SIGTERM
                 asked.add(process)
+            if self._container is not None:
+                self._note_limits()
             self._wait(min(POLL_S, self._control.grace_left_s()))
             self._update()
         return len(asked)
@@ -194,10 +207,28 @@ class SessionGuard:
             self._update()
         return Killed(len(hit), 0)
 
+    def _end_container(self, container: SessionContainer) -> int:
+        """Removes the container of the ended session; returns 1 if the container does not go."""
+        gone = end_container(container, self._plan.env)
+        self._update()
+        return self._kill(until=time.monotonic() + UNKILLABLE_S).survivors if gone else 1
+
     def _note_limits(self) -> bool:
         """Notes which limits were reached; returns whether any was."""
-        self._reached += [name for name in reached_limits(self._groups) if name not in self._reached]
+        if self._container is not None and self._container.limited:
+            self._watch_container(self._container.limited)
+        found = reached_limits(self._groups + self._contained)
+        self._reached += [name for name in found if name not in self._reached]
+        # The first process of a container stays until the counts were read after its program's end.
+        for process in self._descendants() if self._contained else ():
+            if is_namespace_init(process.pid):
+                send_signal(process, signal.SIGUSR1)
         return bool(self._reached)
+
+    def _watch_container(self, limited: Sequence[str]) -> None:
+        member = None if self._contained else next(iter(self._members()), None)
+        if member is not None:
+            self._contained = container_groups(member.pid, limited)
 
     def _update(self) -> None:
         """Applies the worker's orders, and answers its ping."""
@@ -217,7 +248,10 @@ class SessionGuard:
         """Leaves out what the session did not start: the first process of a PID namespace, and the sandbox.
 
         The first process of a sandbox's namespace ignores SIGTERM and ends with the last process of the session.
+        Around a container are the runtime's processes, in the namespace of this one.
         """
+        if self._container is not None:
+            return {each for each in processes if is_namespace_member(each.pid)}
         if not self._plan.wrapped:
             init = self._spawned.pid if self._spawned.exit_r >= 0 else None
             return {process for process in processes if process.pid != init}

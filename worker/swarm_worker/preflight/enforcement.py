@@ -12,9 +12,10 @@ from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.sandbox import Resource
 from swarm_worker.domain.types import Role, SessionId
 from swarm_worker.execution.trial import trial_plan
+from swarm_worker.guard.containers import end_container
 from swarm_worker.preflight.probe import Probe
 from swarm_worker.runners.base import Runner
-from swarm_worker.sandbox.abilities import Abilities, find_abilities
+from swarm_worker.sandbox.abilities import ALL_SESSIONS, Abilities, find_abilities
 from swarm_worker.sandbox.bwrap import Bubblewrap
 from swarm_worker.sandbox.confinement import Confinement
 from swarm_worker.supervision.model import Launch
@@ -40,23 +41,27 @@ def probe_enforcement(
 def _probe_sandbox(
     config: WorkerConfig, abilities: Abilities, runner: Runner, *, project_root: Path, env: Mapping[str, str]
 ) -> Probe:
-    found = abilities.bubblewrap
+    found = abilities.containers if abilities.containers.runtime else abilities.bubblewrap
     if abilities.wanted is SandboxName.NONE:
         return Probe("sandbox", "not offered (--sandbox none); tasks that ask for one go to other workers")
     if found.fault:
         text = f"tasks that ask for one go to other workers: {found.fault}; {found.hint}"
         return Probe("sandbox", text)
-    bubblewrap = Bubblewrap(found.path, found.options)
-    confinement = Confinement(bubblewrap=bubblewrap, bindings=abilities.bindings, workspace=project_root)
+    bubblewrap = Bubblewrap(abilities.bubblewrap.path, abilities.bubblewrap.options)
+    confinement = Confinement(
+        bubblewrap=bubblewrap, container=abilities.containers.runtime, bindings=abilities.bindings,
+        workspace=project_root,
+    )  # fmt: skip
     for role in config.roles:
         if fault := _start_fault(confinement, runner, role, project_root, env):
             hint = "pass --sandbox-bind PATH for what it needs"
-            needed = abilities.wanted is SandboxName.BWRAP
+            needed = abilities.wanted in ALL_SESSIONS
             text = f"the {role} can't be started in it: {fault}"
             return Probe("sandbox", text, ok=not needed, warning=True, hint=hint)
     network = "with and without a network" if found.can_cut_network else "with the network only"
-    whom = "every session" if abilities.wanted is SandboxName.BWRAP else "tasks that ask for one"
-    return Probe("sandbox", f"bubblewrap makes one for {whom}, {network}")
+    whom = "every session" if abilities.wanted in ALL_SESSIONS else "tasks that ask for one"
+    maker = f"podman with {config.sandbox_image}" if abilities.containers.runtime else "bubblewrap"
+    return Probe("sandbox", f"{maker} makes one for {whom}, {network}")
 
 
 def _start_fault(
@@ -70,20 +75,25 @@ def _start_fault(
         launch = Launch(argv, root, env, place / "lock")
         confined = confinement.confine(launch, place / "private")
         outer = confined.argv[: len(confined.argv) - len(argv)]
-        done = subprocess.run(
-            [*outer, *FIND, argv[0]], env=dict(confined.env), cwd=root, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, errors="replace", check=False, timeout=START_S,
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                [*outer, *FIND, argv[0]], env=dict(confined.env), cwd=root, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, errors="replace", check=False, timeout=START_S,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return f"no answer in {START_S:g} s"
+        finally:
+            if confined.container is not None:
+                end_container(confined.container, confined.env)
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no reason"])[-1]
 
 
 def _probe_limits(abilities: Abilities) -> Probe:
-    groups = abilities.limit_groups
-    can = [groups.highest.described(resource) for resource in Resource if resource in groups.parents]
-    cannot = [resource.value for resource in Resource if resource not in groups.parents]
+    can = [abilities.highest.described(resource) for resource in Resource if resource in abilities.limitable]
+    cannot = [resource.value for resource in Resource if resource not in abilities.limitable]
     parts = []
     if can:
         parts.append(f"can be set, up to the size of this machine: {', '.join(can)}")
     if cannot:
-        parts.append(f"tasks that limit {', '.join(cannot)} go to other workers: {groups.reason}")
+        parts.append(f"tasks that limit {', '.join(cannot)} go to other workers: {abilities.limits_fault}")
     return Probe("limits", "; ".join(parts))

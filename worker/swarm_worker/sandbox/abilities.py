@@ -5,7 +5,7 @@ They are found at its start by trying, announced to the server, and shown by `--
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -18,8 +18,9 @@ from amplifier_swarm.vocabulary import SandboxName
 from swarm_worker.config import WorkerConfig
 from swarm_worker.domain.sandbox import NO_LIMITS, NetworkAccess, Resource, ResourceLimits, SandboxKind
 from swarm_worker.runners.base import Runner
-from swarm_worker.sandbox.visible import Binding, read_bindings
-from swarm_worker.supervision.limit_groups import LimitGroups, find_limit_groups
+from swarm_worker.sandbox.container import NO_CONTAINERS, ContainerProbe
+from swarm_worker.sandbox.visible import Binding, is_visible, read_bindings
+from swarm_worker.supervision.limit_groups import LimitGroups, find_limit_groups, machine_size
 
 PROBE_S: Final = 10.0
 # Options of bubblewrap 0.8: no further user namespaces, so no way to the parts of the kernel behind them.
@@ -42,6 +43,8 @@ class BubblewrapProbe(NamedTuple):
     hint: str = ""
 
 
+# What every session runs in, also of a task that does not ask for it.
+ALL_SESSIONS: Final = (SandboxName.BWRAP, SandboxName.CONTAINER)
 NO_BUBBLEWRAP: Final = BubblewrapProbe(fault="--sandbox none")
 
 
@@ -52,6 +55,8 @@ class Abilities:
     bubblewrap: BubblewrapProbe = NO_BUBBLEWRAP
     # As --sandbox says: what a task gets that asks for none.
     wanted: SandboxName = SandboxName.NONE
+    containers: ContainerProbe = NO_CONTAINERS
+    # Empty if containers keep the limits.
     limit_groups: LimitGroups = field(default_factory=LimitGroups)
     # The worker's own limits, which hold for every session.
     own_limits: ResourceLimits = NO_LIMITS
@@ -61,22 +66,58 @@ class Abilities:
     @property
     def sandboxes(self) -> Sequence[SandboxKind]:
         """The kinds of sandbox in which the worker runs tasks."""
-        if self.wanted is SandboxName.BWRAP:
-            return (SandboxKind.BWRAP,)
+        if self.wanted in ALL_SESSIONS:
+            return (SandboxKind(self.wanted.value),)
         offers = self.wanted is SandboxName.AUTO and self.bubblewrap.path
         return (SandboxKind.NONE, SandboxKind.BWRAP) if offers else (SandboxKind.NONE,)
 
     def uses_sandbox(self, asked: SandboxKind | None, network: NetworkAccess) -> bool:
         """Returns whether a task runs in a sandbox; the server sends no task that asks for what is not offered."""
-        if self.wanted is SandboxName.BWRAP:
+        if self.wanted in ALL_SESSIONS:
             return True
         return asked in (SandboxKind.AUTO, SandboxKind.BWRAP) or network is NetworkAccess.NONE
 
+    @property
+    def can_cut_network(self) -> bool:
+        """Returns whether its sandboxes can be without a network."""
+        if self.wanted is SandboxName.CONTAINER:
+            return self.containers.can_cut_network
+        return SandboxKind.BWRAP in self.sandboxes and self.bubblewrap.can_cut_network
+
+    @property
+    def limitable(self) -> Collection[Resource]:
+        """The resources that can be limited."""
+        found = self.containers.limits if self.containers.runtime else self.limit_groups.parents
+        return frozenset(found)
+
+    @property
+    def highest(self) -> ResourceLimits:
+        """The highest limits that can be kept; 0 for what can't be limited."""
+        size = machine_size() if self.containers.runtime else self.limit_groups.highest
+        memory, cpus, pids = (size.limit_of(each) if each in self.limitable else 0 for each in Resource)
+        return ResourceLimits(int(memory), float(cpus), int(pids))
+
+    @property
+    def limits_fault(self) -> str:
+        """Why the other resources can't be limited."""
+        return self.containers.limits_fault if self.containers.runtime else self.limit_groups.reason
+
+    def remove_leftovers(self, mark: str, env: Mapping[str, str]) -> None:
+        """Removes the containers that the former process of the state folder with that mark has left.
+
+        Raises:
+            ProgramExit: a container does not go.
+        """
+        if self.containers.runtime is not None:
+            from swarm_worker.sandbox.container_probe import remove_leftover_containers  # noqa: PLC0415  # as above
+
+            remove_leftover_containers(self.containers.runtime, env, mark)
+
     def register(self, request: wire.ClaimTaskRequest) -> None:
         """Adds what the server needs to know."""
-        highest = self.limit_groups.highest.lowest(self.own_limits)
+        highest = self.highest.lowest(self.own_limits)
         known = [
-            limit if resource in self.limit_groups.parents else 0
+            limit if resource in self.limitable else 0
             for resource, limit in zip(Resource, highest, strict=True)
         ]
         request.enforcement.CopyFrom(
@@ -84,7 +125,7 @@ class Abilities:
                 sandboxes=[
                     task_pb2.SandboxKind.Value(f"SANDBOX_KIND_{kind.name}") for kind in self.sandboxes
                 ],
-                no_network=SandboxKind.BWRAP in self.sandboxes and self.bubblewrap.can_cut_network,
+                no_network=self.can_cut_network,
                 limits=task_pb2.ResourceLimits(
                     memory_bytes=int(known[0]), cpus=known[1], threads=int(known[2])
                 ),
@@ -104,19 +145,39 @@ def find_abilities(
         ProgramExit: it was asked for and can't be enforced, or a path of --sandbox-bind does not exist.
     """
     wanted, bindings = SandboxName(config.sandbox), read_bindings(config.sandbox_bind)
-    probe = NO_BUBBLEWRAP
+    probe, containers = NO_BUBBLEWRAP, NO_CONTAINERS
     if wanted is not SandboxName.NONE:
-        probe = _runner_fault(runner, bindings) or probe_bubblewrap(project_root, env)
-    if wanted is SandboxName.BWRAP and probe.fault:
-        raise ProgramExit(ExitCode.USAGE, f"--sandbox bwrap is refused here: {probe.fault}", hint=probe.hint)
+        blocked = _home_fault(project_root, env) or _runner_fault(runner, bindings)
+        if wanted is SandboxName.CONTAINER:
+            containers = _refused(blocked) or _probe_containers(config, env)
+        else:
+            probe = blocked or probe_bubblewrap(project_root, env)
+    asked = containers if wanted is SandboxName.CONTAINER else probe
+    if wanted in ALL_SESSIONS and asked.fault:
+        raise ProgramExit(
+            ExitCode.USAGE, f"--sandbox {wanted} is refused here: {asked.fault}", hint=asked.hint
+        )
     own = ResourceLimits(config.limit_memory, config.limit_cpus, config.limit_pids)
-    groups = find_limit_groups()
+    groups = LimitGroups() if containers.runtime else find_limit_groups()
+    # The programs of the system's folders are those of the image.
+    given = [path for path in runner.needed_paths if not (containers.runtime and is_visible(path))]
+    needed = [Binding(path) for path in given if path.exists()]
+    found = Abilities(probe, wanted, containers, groups, own, [*needed, *bindings])
     for resource in Resource:
-        if own.limit_of(resource) and resource not in groups.parents:
-            text = f"--limit-{resource} can't be enforced here: {groups.reason}"
+        if own.limit_of(resource) and resource not in found.limitable:
+            text = f"--limit-{resource} can't be enforced here: {found.limits_fault}"
             raise ProgramExit(ExitCode.USAGE, text, hint="see docs/sandbox.md, or leave the flag out")
-    needed = [Binding(path) for path in runner.needed_paths if path.exists()]
-    return Abilities(probe, wanted, groups, own, [*needed, *bindings])
+    return found
+
+
+def _probe_containers(config: WorkerConfig, env: Mapping[str, str]) -> ContainerProbe:
+    from swarm_worker.sandbox.container_probe import probe_containers  # noqa: PLC0415  # other workers do without
+
+    return probe_containers(config.sandbox_image, config.sandbox_runtime, env)
+
+
+def _refused(blocked: BubblewrapProbe | None) -> ContainerProbe | None:
+    return None if blocked is None else ContainerProbe(fault=blocked.fault, hint=blocked.hint)
 
 
 def _runner_fault(runner: Runner, bindings: Sequence[Binding]) -> BubblewrapProbe | None:
@@ -131,12 +192,19 @@ def _runner_fault(runner: Runner, bindings: Sequence[Binding]) -> BubblewrapProb
     return None
 
 
+def _home_fault(project_root: Path, env: Mapping[str, str]) -> BubblewrapProbe | None:
+    """Returns why no sandbox could hide the home folder, if it is in the workspace."""
+    home = Path(os.path.realpath(env.get("HOME") or "/nowhere"))
+    if not home.is_relative_to(os.path.realpath(project_root)):
+        return None
+    text = f"the project root {project_root} contains the home folder, so nothing of it would be hidden"
+    return BubblewrapProbe(fault=text, hint="pass a --project-root below it")
+
+
 def probe_bubblewrap(project_root: Path, env: Mapping[str, str]) -> BubblewrapProbe:
     """Starts bubblewrap with the namespaces of a session."""
-    home = Path(os.path.realpath(env.get("HOME") or "/nowhere"))
-    if home.is_relative_to(os.path.realpath(project_root)):
-        text = f"the project root {project_root} contains the home folder, so nothing of it would be hidden"
-        return BubblewrapProbe(fault=text, hint="pass a --project-root below it")
+    if blocked := _home_fault(project_root, env):
+        return blocked
     path = find_program("bwrap", path=env.get("PATH", os.defpath))
     if path is None:
         return BubblewrapProbe(fault="bwrap is not on PATH", hint=_INSTALL)

@@ -16,6 +16,7 @@ from swarm_worker.sandbox.visible import (
     SECRETS_OF_PROC,
     SMALL_PARTS,
     Binding,
+    SandboxView,
     resolver_file,
     secrets_of_etc,
     system_folders,
@@ -37,19 +38,6 @@ class Bubblewrap:
     options: Sequence[str] = ()
     # The file with the filter of system calls; None where none is known.
     seccomp: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxView:
-    """The files that a session sees; `home` is where its home folder appears."""
-
-    private: Path
-    home: Path
-    bindings: Sequence[Binding]
-    # Folders and files that look empty, and exceptions from them.
-    hidden_folders: Sequence[Path] = ()
-    hidden_files: Sequence[Path] = ()
-    shown: Sequence[Path] = ()
 
 
 def sandboxed_argv(

@@ -11,9 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from swarm_worker.domain.sandbox import NO_LIMITS, ResourceLimits
-from swarm_worker.sandbox.bwrap import Bubblewrap, SandboxView, sandboxed_argv
-from swarm_worker.sandbox.visible import Binding, folders_on_path, is_visible, program_paths
+from swarm_worker.domain.sandbox import NO_LIMITS, Resource, ResourceLimits
+from swarm_worker.guard.containers import SessionContainer
+from swarm_worker.sandbox.bwrap import Bubblewrap, sandboxed_argv
+from swarm_worker.sandbox.container import (
+    ContainerRuntime,
+    ContainerSettings,
+    client_env,
+    contained_argv,
+    container_name,
+)
+from swarm_worker.sandbox.visible import Binding, SandboxView, folders_on_path, is_visible, program_paths
 from swarm_worker.storage import private_folder as private
 from swarm_worker.supervision.hidden_paths import NOTHING_HIDDEN
 from swarm_worker.supervision.model import Launch
@@ -33,6 +41,8 @@ class Confinement:
     limits: ResourceLimits = NO_LIMITS
     # None without a sandbox.
     bubblewrap: Bubblewrap | None = None
+    # In place of bubblewrap.
+    container: ContainerRuntime | None = None
     network: bool = True
     # What the runner and the operator add to what is visible.
     bindings: Sequence[Binding] = ()
@@ -54,14 +64,30 @@ class Confinement:
             OSError: the private folder can't be made.
         """
         launch = replace(launch, limits=self.limits)
-        if self.bubblewrap is None:
+        if self.bubblewrap is None and self.container is None:
             return launch
         private.make_private(folder)
         view = self._view(launch, folder)
         _clear_mount_points(view)
+        if self.container is not None:
+            return self._contained(self.container, launch, view)
+        assert self.bubblewrap is not None
         argv = sandboxed_argv(self.bubblewrap, view, launch.argv, cwd=launch.cwd, network=self.network)
         env = {**launch.env, "HOME": str(view.home), "TMPDIR": str(PLACES_OF_TMP[0])}
         return replace(launch, argv=argv, env=env, hidden=NOTHING_HIDDEN, reads=(), wrapped=True)
+
+    def _contained(self, runtime: ContainerRuntime, launch: Launch, view: SandboxView) -> Launch:
+        settings = ContainerSettings(
+            container_name(launch.env), launch.cwd, self.network, launch.env, launch.umask, self.limits
+        )
+        # Processors are given out more slowly; that limit is never reached.
+        limited = [each.value for each in (Resource.MEMORY, Resource.PIDS) if self.limits.limit_of(each)]
+        container = SessionContainer(settings.name, list(runtime.program), limited)
+        argv = contained_argv(runtime, view, launch.argv, settings)
+        env = client_env(launch.env, os.environ)
+        return replace(
+            launch, argv=argv, env=env, hidden=NOTHING_HIDDEN, reads=(), wrapped=True, container=container
+        )
 
     def _view(self, launch: Launch, folder: Path) -> SandboxView:
         home = home_of(launch.env)

@@ -4,6 +4,8 @@ Keyrings belong to a user and a session of the kernel, not to a namespace. The o
 that no builder needs. A program of another architecture, whose numbers mean other calls, gets EPERM for every call.
 """
 
+import errno
+import json
 import platform
 import struct
 from collections.abc import Iterator
@@ -19,6 +21,15 @@ _NUMBER: Final = 0
 _ARCHITECTURE: Final = 4
 _ALLOW: Final = 0x7FFF_0000
 _DENY: Final = 0x0005_0000 | 1  # SECCOMP_RET_ERRNO with EPERM
+
+
+# The same calls by name, and those that make or enter namespaces.
+DENIED_IN_CONTAINERS: Final = frozenset(
+    {"add_key", "request_key", "keyctl", "bpf", "perf_event_open", "userfaultfd"}
+    | {"io_uring_setup", "io_uring_enter", "io_uring_register", "unshare", "setns", "clone", "clone3"}
+)
+# CLONE_NEW… of all kinds.
+NEW_NAMESPACES: Final = 0x7E02_0000
 
 
 class Calls(NamedTuple):
@@ -60,3 +71,25 @@ def _instructions(calls: Calls) -> Iterator[bytes]:
 
 def _instruction(code: int, value: int, *, if_true: int = 0, if_false: int = 0) -> bytes:
     return struct.pack("=HBBI", code, if_true, if_false, value)
+
+
+def container_profile(given: str) -> str:
+    """Returns podman's profile of system calls without those that the filter denies, and without new namespaces.
+
+    Raises:
+        ValueError: it is not such a profile.
+    """
+    try:
+        profile = json.loads(given)
+        for rule in profile["syscalls"]:
+            rule["names"] = [name for name in rule["names"] if name not in DENIED_IN_CONTAINERS]
+    except (KeyError, TypeError) as error:
+        raise ValueError("it is not a profile of system calls") from error
+    masked = {"index": 0, "value": NEW_NAMESPACES, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}
+    rules = [rule for rule in profile["syscalls"] if rule["names"]]
+    # The C library tries clone, whose flags a filter can read, when there is no clone3.
+    rules += [
+        {"names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [masked]},
+        {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno.ENOSYS},
+    ]
+    return json.dumps({**profile, "syscalls": rules})

@@ -7,6 +7,7 @@ could have written decides what is visible.
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -61,6 +62,19 @@ class Binding(NamedTuple):
 
     path: Path
     writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxView:
+    """The files that a session sees; `home` is where its home folder appears."""
+
+    private: Path
+    home: Path
+    bindings: Sequence[Binding]
+    # Folders and files that look empty, and exceptions from them.
+    hidden_folders: Sequence[Path] = ()
+    hidden_files: Sequence[Path] = ()
+    shown: Sequence[Path] = ()
 
 
 def read_bindings(texts: Sequence[str]) -> list[Binding]:

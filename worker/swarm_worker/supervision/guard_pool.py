@@ -10,7 +10,7 @@ import contextlib
 import os
 import socket
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from swarm_worker.guard.protocol import FORK_REPLY_BYTES, FORK_REQUEST, GuardPlan, dump_plan, receive
@@ -52,10 +52,13 @@ class GuardPool:
         """True while a guard may exist whose number has not arrived yet."""
         return self._fork_lock.locked()
 
-    @property
-    def fork_server_pid(self) -> int | None:
-        """The number of the fork server, which adopts what killed guards leave; None before the first session."""
-        return None if self._fork_server is None else self._fork_server.pid
+    def adopted(self, children_of: Callable[[int], Iterable[int]]) -> Sequence[int]:
+        """Returns the children of the fork server that are not guards: what killed guards have left.
+
+        A dead one counts until the fork server has reaped it.
+        """
+        server = self._fork_server
+        return [] if server is None else [pid for pid in children_of(server.pid) if pid not in self._alive]
 
     async def start_session(
         self, plan: GuardPlan, fds: Sequence[int], on_report: ReportHandler

@@ -15,8 +15,6 @@ from swarm_worker.domain.model import KillReceipt
 from swarm_worker.domain.sandbox import NO_LIMITS, Resource
 from swarm_worker.guard.containment import PIDNS, SUBREAPER
 from swarm_worker.guard.guard_tree import end_guard
-from swarm_worker.guard.limit_groups import LimitGroup
-from swarm_worker.guard.marked import attempt_marks
 from swarm_worker.guard.procfs import stat, unless_blind
 from swarm_worker.guard.protocol import (
     ENDED,
@@ -46,7 +44,7 @@ from swarm_worker.supervision.pipes import Pipes
 from swarm_worker.supervision.progress_feed import ProgressFeed
 from swarm_worker.supervision.repeat_filter import RepeatFilter
 from swarm_worker.supervision.stop_signal import Stop
-from swarm_worker.supervision.supervisor import ProcessSupervisor
+from swarm_worker.supervision.supervisor import NO_TRACES, ProcessSupervisor
 
 # How long the worker itself tries to kill what a guard has reported as survivors.
 END_SURVIVORS_S: Final = 2.0
@@ -108,10 +106,8 @@ class GuardedRun:
         self._supervisor = supervisor
         self._watch = LimitsWatch(limits, sink, self._on_limit)
         self._receipt = KillReceiptBuilder()
-        self._cgroup = ""
-        self._groups: list[LimitGroup] = []
+        self._traces = NO_TRACES
         self._limited, self._wrapped = NO_LIMITS, False
-        self._marks = frozenset[bytes]()
         # Whether the guard reported that nothing of the session is left, or ended before it reported that.
         self._guard_is_free = self._guard_is_lost = False
         self._pipes = Pipes()
@@ -130,15 +126,13 @@ class GuardedRun:
         Raises:
             OSError, ValueError: no guard could be had, or the launch is not valid.
         """
-        self._groups = self._supervisor.limit_groups_for(launch.lock.stem, launch.limits)
+        self._traces = self._supervisor.traces_of(launch)
         lock_fd = lock.acquire()
         (stdin, feed), (out, stdout), (err, stderr) = os.pipe(), os.pipe(), os.pipe()
         if launch.stdin is None:
             os.close(stdin)
             stdin = os.open(os.devnull, os.O_RDONLY)
-        self._cgroup = self._supervisor.cgroup_for(launch.lock.stem)
         self._limited, self._wrapped = launch.limits, launch.wrapped
-        self._marks = attempt_marks(launch.env)
         try:
             fds = (lock_fd, stdin, stdout, stderr)
             self._guard = await self._supervisor.start_session(
@@ -167,15 +161,16 @@ class GuardedRun:
             fence_s=fence_s,
             # A sandbox brings its own PID namespace, and the /proc of another one would be in its way.
             level=SUBREAPER if launch.wrapped and level == PIDNS else level,
-            cgroup=self._cgroup,
+            cgroup=self._traces.cgroup,
             cwd=str(launch.cwd),
             argv=list(launch.argv),
             env=dict(launch.env),
             umask=launch.umask,
             hidden=[str(path) for path in (*launch.hidden.folders, *launch.hidden.files)],
             kept=[str(path) for path in (*launch.hidden.kept, *launch.reads)],
-            groups=[tuple(group) for group in self._groups],
+            groups=[tuple(group) for group in self._traces.groups],
             wrapped=launch.wrapped,
+            container=() if launch.container is None else tuple(launch.container),
         )
 
     def order(self, grace_s: float) -> None:
@@ -195,9 +190,7 @@ class GuardedRun:
             ended = await self._ended
             if self._guard_is_lost:
                 await self._guard.wait()  # only then are its orphans this process's children
-                receipt = self._receipt.of_orphans(
-                    await self._supervisor.kill_orphans(self._cgroup, self._marks, self._groups)
-                )
+                receipt = self._receipt.of_orphans(await self._supervisor.kill_orphans(self._traces))
                 ended = replace(ended, receipt=receipt)
             elif ended.receipt.survivors:
                 ended = replace(ended, receipt=await self._end_survivors(ended.receipt))
@@ -220,9 +213,11 @@ class GuardedRun:
         if found is None:
             return receipt
         end = partial(end_guard, found.process, timeout_s=END_SURVIVORS_S)
-        left = await asyncio.get_running_loop().run_in_executor(None, end)
-        ended = max(0, receipt.survivors - len(left))
-        return replace(receipt, killed=receipt.killed + ended, survivors=len(left))
+        survivors = len(await asyncio.get_running_loop().run_in_executor(None, end))
+        if not survivors and not await self._supervisor.remove_container(self._traces):
+            survivors = 1
+        ended = max(0, receipt.survivors - survivors)
+        return replace(receipt, killed=receipt.killed + ended, survivors=survivors)
 
     def unproven_end(self, error: OSError) -> RunEnd:
         """Returns the end of a run that the worker could not follow; without its guard's word it counts as alive."""

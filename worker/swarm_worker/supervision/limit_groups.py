@@ -180,13 +180,18 @@ def _proven(found: LimitGroups) -> LimitGroups:
     return LimitGroups(parents, files, _highest(parents), reason)
 
 
-def _highest(parents: Mapping[Resource, str]) -> ResourceLimits:
-    """Returns the size of the machine, or the limits of the groups that the worker is in, if they are lower."""
-    highest = ResourceLimits(
+def machine_size() -> ResourceLimits:
+    """Returns the memory, the processors and the processes that the machine has."""
+    return ResourceLimits(
         os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         float(len(os.sched_getaffinity(0))),
         int(_read("/proc/sys/kernel/pid_max") or 0),
     )
+
+
+def _highest(parents: Mapping[Resource, str]) -> ResourceLimits:
+    """Returns the size of the machine, or the limits of the groups that the worker is in, if they are lower."""
+    highest = machine_size()
     names = {Resource.MEMORY: ("memory.max", "memory.limit_in_bytes"), Resource.PIDS: ("pids.max",)}
     known = {}
     for resource, folder in parents.items():

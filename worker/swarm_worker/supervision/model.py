@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from swarm_worker.domain.model import KillReceipt
 from swarm_worker.domain.sandbox import NO_LIMITS, ResourceLimits
+from swarm_worker.guard.containers import SessionContainer
 from swarm_worker.supervision.hidden_paths import NOTHING_HIDDEN, HiddenPaths
 
 # A sandbox adds this to the number of a signal. The signals are those that a program gets for a fault, and SIGKILL.
@@ -48,6 +49,8 @@ class Launch:
     limits: ResourceLimits = NO_LIMITS
     # Whether `argv` starts a sandbox around the program.
     wrapped: bool = False
+    # The container that the sandbox is, whose runtime keeps the limits; None for any other.
+    container: SessionContainer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarm_worker.domain.sandbox import NO_LIMITS, ResourceLimits
+from swarm_worker.guard.containers import SessionContainer, end_container
 from swarm_worker.guard.containment import (
     PIDNS,
     Containment,
@@ -28,7 +29,7 @@ from swarm_worker.guard.containment import (
     strongest,
 )
 from swarm_worker.guard.limit_groups import LimitGroup, remove_groups
-from swarm_worker.guard.marked import STATE_MARKER, find_marked
+from swarm_worker.guard.marked import STATE_MARKER, attempt_marks, find_marked
 from swarm_worker.guard.procfs import (
     DEAD_STATES,
     PR_SET_CHILD_SUBREAPER,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from swarm_worker.guard.protocol import GuardPlan
     from swarm_worker.supervision.guard_client import GuardClient, ReportHandler
     from swarm_worker.supervision.guard_pool import GuardPool
+    from swarm_worker.supervision.model import Launch
 
 AUTO: Final = "auto"
 # Of the instance's 32 characters: enough to be unique, too few to guess the rest from.
@@ -65,6 +67,21 @@ PROC_HINT: Final = (
 )
 
 _log = structlog.get_logger()
+
+
+class SessionTraces(NamedTuple):
+    """The traces of a session besides its process tree, by which its remains are found if its guard is lost."""
+
+    cgroup: str = ""
+    # The entries of the environment that find processes outside the tree.
+    marks: frozenset[bytes] = frozenset()
+    groups: Sequence[LimitGroup] = ()
+    container: SessionContainer | None = None
+    # The environment in which the container's runtime is called.
+    env: Mapping[str, str] = {}
+
+
+NO_TRACES: Final = SessionTraces()
 
 
 class _Orphans(NamedTuple):
@@ -82,6 +99,11 @@ def require_proc() -> None:
     """
     if reason := blind_spot():
         raise ProgramExit(ExitCode.USAGE, f"{reason}, so no end of a session could be proven", hint=PROC_HINT)
+
+
+def state_mark(instance: str) -> str:
+    """Returns the mark of a state folder's sessions: a part of the instance, whose whole only the server may know."""
+    return instance[:MARK_CHARS]
 
 
 def choose_containment(wanted: str) -> Containment:
@@ -147,6 +169,16 @@ class ProcessSupervisor:
             raise ValueError("this worker enforces no limits")
         return self._limit_groups.groups(f"{self._cgroup_prefix}{name}", limits)
 
+    def traces_of(self, launch: "Launch") -> SessionTraces:
+        """Returns the traces that the session will have; the runtime of a container keeps its limits by itself.
+
+        Raises:
+            ValueError: a limit can't be enforced here.
+        """
+        name, env = launch.lock.stem, launch.env
+        groups = [] if launch.container else self.limit_groups_for(name, launch.limits)
+        return SessionTraces(self.cgroup_for(name), attempt_marks(env), groups, launch.container, env)
+
     async def start_session(
         self, plan: "GuardPlan", fds: Sequence[int], on_report: "ReportHandler"
     ) -> "GuardClient":
@@ -179,23 +211,22 @@ class ProcessSupervisor:
         if hit:
             _log.warning("ended what a former process and its guards had left", processes=len(hit))
 
-    async def kill_orphans(
-        self, cgroup: str, marks: frozenset[bytes] = frozenset(), groups: Sequence[LimitGroup] = ()
-    ) -> "KillReceipt":
+    async def kill_orphans(self, traces: SessionTraces = NO_TRACES) -> "KillReceipt":
         """Kills what a lost guard has left, and returns the receipt. Returns when nothing is alive or after 30 s.
 
-        `marks` are the entries of the environment by which processes outside the tree are found; `groups` are removed.
+        The session's groups and its container are removed; a container that does not go counts as a survivor.
         """
         from swarm_worker.domain.model import KillReceipt  # noqa: PLC0415  # loaded with the first task
 
         began = time.monotonic()
         found, empty_looks, survivors, hit, alive = -1, 0, 0, set[Process](), set[Process]()
+        cgroup = traces.cgroup
         async with self._orphan_lock:
             if cgroup:
                 kill_cgroup(cgroup)
             while time.monotonic() < began + UNKILLABLE_S:
                 if not self.guards.fork_pending:
-                    any_child, alive = self._look(marks)
+                    any_child, alive = self._look(traces.marks)
                     found = len(alive) if found < 0 else found
                     hit |= alive
                     kill_frozen(alive)
@@ -207,14 +238,21 @@ class ProcessSupervisor:
             else:
                 # A child that /proc does not show is a survivor all the same.
                 survivors = max(1, len(alive))
-        remove_groups(groups)
+        remove_groups(traces.groups)
+        if not survivors and not await self.remove_container(traces):
+            survivors = 1
         level, duration_s = self.containment.level, time.monotonic() - began
         return KillReceipt(level, max(0, found), 0, len(hit), survivors, duration_s)
 
+    async def remove_container(self, traces: SessionTraces) -> bool:
+        """Returns whether the session has no container, or none any more."""
+        container = traces.container
+        return container is None or await asyncio.to_thread(end_container, container, traces.env)
+
     @property
     def state_mark(self) -> str:
-        """The mark of this state folder's sessions: a part of the instance, whose whole only the server may know."""
-        return self._instance[:MARK_CHARS]
+        """The mark of this state folder's sessions."""
+        return state_mark(self._instance)
 
     @property
     def _cgroup_prefix(self) -> str:
@@ -236,7 +274,7 @@ class ProcessSupervisor:
         child of this process or of its fork server, or that was one and still has to be reaped.
         """
         children_of = children_lookup()
-        adopted = self._adopted_by_fork_server(children_of)
+        adopted = self.guards.adopted(children_of)
         if not self._is_subreaper:
             return _Orphans(bool(adopted), with_descendants(adopted, children_of))
         own_pid, own_session = os.getpid(), os.getsid(0)
@@ -248,11 +286,6 @@ class ProcessSupervisor:
                     os.waitpid(orphan.process.pid, os.WNOHANG)
         roots = [*adopted, *(orphan.process.pid for orphan in orphans)]
         return _Orphans(bool(roots), with_descendants(roots, children_of))
-
-    def _adopted_by_fork_server(self, children_of: Callable[[int], Iterable[int]]) -> Sequence[int]:
-        """Returns the children of the fork server that are no guards; a dead one counts until it is reaped there."""
-        pid = self.guards.fork_server_pid
-        return [] if pid is None else [child for child in children_of(pid) if child not in self.guards]
 
     async def _empty(self, cgroup: str) -> None:
         until = time.monotonic() + UNKILLABLE_S
