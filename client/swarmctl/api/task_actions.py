@@ -140,6 +140,8 @@ def refusal_exit(result: ActionResult, *, done: str) -> ProgramExit | None:
     codes = {BY_REASON.get(refusal.reason, OTHER_ERROR).code for refusal in result.refused}
     count, total = len(result.refused), len(result.refused) + result.concerned
     code = codes.pop() if len(codes) == 1 else ExitCode.NEGATIVE
+    if not result.concerned:
+        return ProgramExit(code, f"none of {total} tasks could be {done}")
     return ProgramExit(code, f"{count} of {total} tasks could not be {done}; the others are")
 
 

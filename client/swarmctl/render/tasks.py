@@ -52,6 +52,8 @@ def landing_text(task: Task) -> str:
     """Returns where the work of a task is on its way to the target, as a predicate."""
     if task.HasField("landed"):
         return f"has landed on {task.landed.target} as {task.landed.commit[:SHORT_COMMIT]}"
+    if task.HasField("hold"):
+        return f"is held; `swarmctl unhold {task.task_id}` lets it land"
     return "is about to land"
 
 

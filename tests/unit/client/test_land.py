@@ -7,11 +7,13 @@ import pytest
 
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
+from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind
 from amplifier_swarm.v1.task_pb2 import Attempt, Landing, StartPoint, Task, TaskStatus
 from support.operator import FakeOperator
 from unit.client.conftest import Ctl
 
 COMPLETED, NOT_STARTED = TaskStatus.TASK_STATUS_COMPLETED, TaskStatus.TASK_STATUS_NOT_STARTED
+SUSPENDED = Hold(kind=HoldKind.HOLD_KIND_SUSPENDED, text="not yet")
 LANDED = Landing(target="swarm/main", commit="c0ffee" * 7)
 
 
@@ -33,15 +35,20 @@ def test_land_names_the_reopened_tasks_and_how_many_wait(ctl: Ctl, operator: Fak
 
 def test_work_that_has_landed_or_is_about_to_is_no_fault(ctl: Ctl, operator: FakeOperator) -> None:
     operator.answers["LandWork"] = wire.LandWorkResponse(
-        unchanged=[Task(task_id="a", status=COMPLETED, landed=LANDED), Task(task_id="b", status=NOT_STARTED)]
+        unchanged=[
+            Task(task_id="a", status=COMPLETED, landed=LANDED),
+            Task(task_id="b", status=NOT_STARTED),
+            Task(task_id="c", status=TaskStatus.TASK_STATUS_HELD, hold=SUSPENDED),
+        ]
     )
 
-    result = ctl("land", "a", "b")
+    result = ctl("land", "a", "b", "c")
 
     assert result.code == 0
     assert result.err.splitlines() == [
         "swarmctl: a has landed on swarm/main as c0ffeec0ffee; nothing was changed",
         "swarmctl: b is about to land; nothing was changed",
+        "swarmctl: c is held; `swarmctl unhold c` lets it land; nothing was changed",
     ]
 
 

@@ -64,6 +64,7 @@ def test_a_kill_of_wrong_ids_only_names_them_all(ctl: Ctl, killing: FakeOperator
     assert (both.code, both.out) == (3, "")
     assert "no task 'ghost'" in both.err
     assert "no task 'phantom'" in both.err
+    assert both.err.endswith("swarmctl: none of 2 tasks could be killed\n")
     assert (one.code, one.err) == (3, "swarmctl: no task 'ghost'; `swarmctl list` shows the ids\n")
 
 

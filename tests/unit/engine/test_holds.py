@@ -3,13 +3,15 @@
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.engine import EngineHarness, FakeWorker, engine_harness, outcome, task
 from swarmd.domain.errors import HoldRefused, InvalidRequest, InvalidStatus
 from swarmd.domain.holds import Hold, HoldKind
-from swarmd.engine.tasks import holding
+from swarmd.engine.reports import explain
+from swarmd.engine.tasks import holding, lookup
 from swarmd.store import holds
 from swarmd.store.reads import inbox
 
@@ -278,3 +280,27 @@ async def test_a_swarm_with_nothing_but_held_tasks_is_done(swarm: EngineHarness)
     await ask(swarm, await swarm.worker(), {"text": "Which port?"})
 
     assert swarm.swarm.live.done
+
+
+@pytest.mark.parametrize(
+    ("question", "command"),
+    [
+        (
+            {"text": "Which port?", "options": ["80", "81"]},
+            "Which port? [1] 80 [2] 81; `swarmctl answer a --option N`",
+        ),
+        ({"text": "Which port?"}, "Which port?; `swarmctl answer a TEXT`"),
+    ],
+)
+async def test_explain_has_the_options_and_the_command_that_takes_them(
+    swarm: EngineHarness, question: object, command: str
+) -> None:
+    await swarm.add(task("a"))
+    await ask(swarm, await swarm.worker(), question)
+    engine = swarm.swarm
+
+    def read(tx: Any) -> explain.TaskFacts:
+        return explain.read_facts(tx, lookup.resolve(tx, "a"), engine.live, exclusive_files=False)
+
+    [reason] = explain.reasons(await engine.db.read(read), engine.live, engine.retry_timers)
+    assert reason.message == f"its builder asks: {command} answers"
