@@ -21,6 +21,8 @@ KEEPALIVE: Final = (
     ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
     ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MS),
     ("grpc.http2.ping_timeout_ms", PING_TIMEOUT_MS),
+    # By default gRPC stops after two pings on a connection without data, and a balancer then takes it for idle.
+    ("grpc.http2.max_pings_without_data", 0),
 )
 # How much data may be in flight, on either side: a backup over a line with a long delay uses the whole bandwidth.
 # Otherwise gRPC measures the bandwidth with pings, nearly one a message on a quiet connection.
@@ -32,7 +34,6 @@ WINDOW: Final = (
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 _ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})", re.ASCII)
 _OPTIONS: Final = (
-    *KEEPALIVE,
     *WINDOW,
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -134,8 +135,9 @@ def dial_blocking(endpoint: Endpoint) -> grpc.Channel:
 
 
 def _options(endpoint: Endpoint) -> tuple[tuple[str, int], ...]:
+    # Of two options of one name the first counts.
     keepalive = ("grpc.keepalive_time_ms", endpoint.keepalive_ms)
-    return (*_OPTIONS, keepalive, *channel_options(endpoint.server, tls=endpoint.tls))
+    return (keepalive, *KEEPALIVE, *_OPTIONS, *channel_options(endpoint.server, tls=endpoint.tls))
 
 
 def _tls(endpoint: Endpoint) -> grpc.ChannelCredentials | None:

@@ -5,9 +5,10 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from sim.simulation import Result, Row, Setting, simulate
-from swarmd.domain.lifecycle import TRANSITIONS
+from swarmd.domain.lifecycle import TRANSITIONS, TaskStatus, Transition
 
 DAY_S = 86_400.0
 # The pace of a swarm with default settings, with operators and faults at random all the time.
@@ -19,6 +20,9 @@ DAYS = Setting(
 EACH_ROW_FROM = 100
 # All rows of the table of transitions.
 ROWS: Sequence[Row] = [(status, transition) for status, row in TRANSITIONS.items() for transition in row]
+
+# A result that comes late while its task is held: in one of some hundred seeds. tests/unit/engine/test_holds.py has it.
+RARE_ROWS: Final = frozenset({(TaskStatus.HELD, Transition.ACCEPT)})
 
 
 @dataclass
@@ -45,8 +49,8 @@ class Total:
 
     @property
     def untaken(self) -> Sequence[Row]:
-        """Rows that no run has taken."""
-        return [row for row in ROWS if row not in self.rows]
+        """Rows that no run has taken, but for those that are too rare."""
+        return [row for row in ROWS if row not in self.rows and row not in RARE_ROWS]
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.counts.items()))

@@ -75,7 +75,7 @@ def _options() -> list[tuple[str, int]]:
         *KEEPALIVE,
         *WINDOW,
         # Workers ping every 20 s; without this gRPC would take the pings for an attack.
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_metadata_size", 16 * 1024),

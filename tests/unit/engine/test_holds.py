@@ -11,7 +11,7 @@ from support.engine import EngineHarness, FakeWorker, engine_harness, outcome, t
 from swarmd.domain.errors import HoldRefused, InvalidRequest, InvalidStatus
 from swarmd.domain.holds import Hold, HoldKind
 from swarmd.engine.reports import explain
-from swarmd.engine.tasks import holding, lookup
+from swarmd.engine.tasks import holding, late_results, lookup
 from swarmd.store import holds
 from swarmd.store.reads import inbox
 
@@ -304,3 +304,21 @@ async def test_explain_has_the_options_and_the_command_that_takes_them(
 
     [reason] = explain.reasons(await engine.db.read(read), engine.live, engine.retry_timers)
     assert reason.message == f"its builder asks: {command} answers"
+
+
+async def test_a_late_result_of_a_task_that_is_held_meanwhile_waits_for_its_operator(
+    swarm: EngineHarness,
+) -> None:
+    await swarm.add(task("a"))
+    lost = await swarm.worker("w1")
+    claim = await lost.claim("a")
+    await lost.start(claim)
+    [lease] = swarm.swarm.live.leases_of(lost.name)
+    await swarm.swarm.db.write(partial(swarm.swarm.outcomes.mark_lost, lease=lease.lease, cause="it is gone"))
+    await swarm.swarm.db.write(partial(holding.hold, name="a", cause="", actor=""))
+
+    await lost.finish(claim, outcome("completed"))
+
+    assert await swarm.status("a") == "held"
+    await swarm.swarm.db.write(partial(late_results.accept, task_id="a", number=1))
+    assert await swarm.status("a") == "completed"

@@ -20,14 +20,7 @@ import structlog
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarm_worker.domain.sandbox import NO_LIMITS, ResourceLimits
 from swarm_worker.guard.containers import SessionContainer, end_container
-from swarm_worker.guard.containment import (
-    PIDNS,
-    Containment,
-    cgroups,
-    kill_cgroup,
-    remove_cgroup,
-    strongest,
-)
+from swarm_worker.guard.containment import PIDNS, Containment, cgroups, kill_cgroup, remove_cgroup, strongest
 from swarm_worker.guard.limit_groups import LimitGroup, remove_groups
 from swarm_worker.guard.marked import STATE_MARKER, attempt_marks, find_marked
 from swarm_worker.guard.procfs import (
