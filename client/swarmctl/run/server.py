@@ -8,6 +8,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.v1.operator_service_pb2 import CreateLoginCodeRequest
+from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from swarmctl import text_format
+from swarmctl.api.timeouts import DEADLINE_S
+from swarmctl.console import print_err
 from swarmctl.programs import Programs
 from swarmctl.run.child_process import Child
 from swarmctl.run.messages import Interrupted, MessageQueue, StdoutLine
@@ -52,6 +57,7 @@ class PrivateServer:
         self.address = ""
         self.dashboard = ""
         self._db = paths.db
+        self._token_file = paths.token
         self._argv = (
             *programs.swarmd,
             *("--db", str(paths.db)),
@@ -82,6 +88,16 @@ class PrivateServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.child.stop(grace_s=STOP_WITHIN_S)
+
+    def print_dashboard_link(self, stub: OperatorServiceStub) -> None:
+        """Prints a link that is good once, and the command for the next one; nothing without a dashboard."""
+        if self.dashboard == "off":
+            return
+        link = stub.CreateLoginCode(CreateLoginCodeRequest(), timeout=DEADLINE_S)
+        lasts = text_format.span(text_format.seconds(link.valid_for))
+        print_err(f"swarmctl: dashboard at {link.url} (once, within {lasts})")
+        here = f"--server {self.address} --token-file {self._token_file}"
+        print_err(f"swarmctl: for another link, `swarmctl dashboard {here}`")
 
     def _wait_until_ready(self) -> None:
         match self._messages.get(time.monotonic() + READY_WITHIN_S):

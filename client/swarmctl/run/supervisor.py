@@ -15,7 +15,6 @@ from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.event_pb2 import Event
 from amplifier_swarm.v1.operator_service_pb2 import (
-    CreateLoginCodeRequest,
     EmergencyStopRequest,
     GetSwarmRequest,
     ListWorkersRequest,
@@ -39,6 +38,7 @@ from swarmctl.render.plans import import_text
 from swarmctl.render.printer import Printer
 from swarmctl.run.child_process import Child
 from swarmctl.run.earlier_run import earlier_text, land_kept, unfinished_tasks
+from swarmctl.run.idle_check import IdleCheck
 from swarmctl.run.messages import ChildExited, EventsReceived, Interrupted, MessageQueue
 from swarmctl.run.paths import RunPaths
 from swarmctl.run.progress import ProgressDisplay, progress_display
@@ -124,12 +124,12 @@ class _Run:
         self._deadline: float | None = None  # of the wait for the workers, on the monotonic clock
         self._reported: set[str] = set()
         self._last_seq = 0  # of the last event that was shown
+        self._idle_check = IdleCheck(connection.stub)
 
     def run_to_completion(self, plan: Plan, printer: Printer) -> Sequence[Task]:
         """Imports the plan and runs the workers to their end; returns the tasks in their final state."""
         print_err(f"swarmctl: swarmd at {self._server.address}, database {self._paths.db}")
-        if self._server.dashboard != "off":
-            self._print_dashboard_link()
+        self._server.print_dashboard_link(self._stub)
         self._resume()
         earlier = unfinished_tasks(self._stub)
         self._import(plan)
@@ -140,15 +140,6 @@ class _Run:
         if not swarm.done:
             self._run_workers(printer, after=swarm.last_event_seq)
         return TaskList(self._stub).first(0)
-
-    def _print_dashboard_link(self) -> None:
-        """Prints a link that is good once, and the command for the next one."""
-        link = self._stub.CreateLoginCode(CreateLoginCodeRequest(), timeout=DEADLINE_S)
-        print_err(
-            f"swarmctl: dashboard at {link.url} (once, within {text_format.span(text_format.seconds(link.valid_for))})"
-        )
-        here = f"--server {self._server.address} --token-file {self._paths.token}"
-        print_err(f"swarmctl: for another link, `swarmctl dashboard {here}`")
 
     def server_lost_error(self) -> ProgramExit:
         """Returns the error for an unexpected end of swarmd."""
@@ -231,10 +222,13 @@ class _Run:
 
     def _loop(self, workers: WorkerProcesses, progress: ProgressDisplay) -> None:
         while workers.active:
-            match self._messages.get(_earliest(self._deadline, workers.next_restart_s)):
+            match self._messages.get(
+                _earliest(self._deadline, workers.next_restart_s, self._idle_check.due_s)
+            ):
                 case EventsReceived(events):
                     self._last_seq = events[-1].seq
                     progress.show(events)
+                    self._idle_check.on_events()
                     self._set_deadline_when_done(events)
                 case ChildExited(child, code):
                     self._on_child_exit(workers, child, code)
@@ -244,6 +238,7 @@ class _Run:
                     if self._deadline_passed():
                         return
                     workers.restart_due()
+                    self._idle_check.report_if_due()
                 case _:
                     continue
             if self._stop_level is StopLevel.NOW:
@@ -294,6 +289,6 @@ class _Run:
             self._deadline = time.monotonic() + STOPPED_WITHIN_S
 
 
-def _earliest(one: float | None, other: float | None) -> float | None:
-    """Returns the earlier of two times; None is never."""
-    return min((moment for moment in (one, other) if moment is not None), default=None)
+def _earliest(*times_s: float | None) -> float | None:
+    """Returns the earliest of some times; None is never."""
+    return min((time_s for time_s in times_s if time_s is not None), default=None)
