@@ -1,6 +1,6 @@
 """The check of a run from which no event comes: is there a ready task that no connected worker may take?
 
-Without it, a run that waits for ever looks like one that works.
+Without it, a run that can only wait looks like one that works.
 """
 
 import time
@@ -29,7 +29,7 @@ _UNFIT: Final = frozenset(
 
 
 class IdleCheck:
-    """One look at the ready tasks after each silence of ten seconds; each reason is reported once."""
+    """Looks at the ready tasks after each silence of ten seconds, and reports each reason once."""
 
     def __init__(self, stub: OperatorServiceStub) -> None:
         self._stub = stub
