@@ -114,11 +114,11 @@ def test_attempts_are_switched_and_a_conflict_names_its_files(
     git(project, "checkout", "-q", "main")
     dashboard.cue("a", "end")
 
-    expect(page.locator("[data-refused]")).to_contain_text("the work conflicts with swarm/main")
-    expect(page.locator("[data-refused] .finding")).to_contain_text("src/app.py: Your work conflicts")
     expect(page.locator(".task[data-status='completed']")).to_be_visible()
     expect(page.get_by_role("table", name="Patch")).to_contain_text("mine 2")
     page.get_by_label("Attempt").select_option("1")
+    expect(page.locator("[data-refused]")).to_contain_text("the work conflicts with swarm/main")
+    expect(page.locator("[data-refused] .finding")).to_contain_text("src/app.py: Your work conflicts")
     expect(page.get_by_role("table", name="Patch")).to_contain_text("mine 1")
     assert "attempt=1" in page.url
     page.get_by_label("Attempt").select_option("2")

@@ -1,5 +1,7 @@
 """The page of a task: live log, reasons, kill, attempts."""
 
+from functools import partial
+
 import pytest
 from playwright.sync_api import expect
 
@@ -118,14 +120,20 @@ def test_the_reasons_why_a_task_waits_change_with_their_cause(
     expect(why.locator("[data-reason='dependency']")).to_have_count(0)
 
 
+def _has_printed(dashboard: Dashboard, task: str) -> bool:
+    return "what the session printed" in dashboard.stage.ctl("logs", task).stdout
+
+
 def test_an_emergency_stop_is_typed_shows_receipts_holds_and_is_resumed(
     dashboard_page: DashboardPage, dashboard: Dashboard
 ) -> None:
     page = dashboard_page.page
     dashboard.plan({"id": "a"}, {"id": "b"}, validate=False)
     for name in ("w1", "w2"):
-        dashboard.worker(name, parts={"*": {"hold": True}})
+        dashboard.worker(name, parts={"*": {"hold": True, "lines": 1}})
     expect(page.locator("tr[data-task]")).to_have_count(2)
+    for task in ("a", "b"):  # a session that has not begun has no receipt
+        until(partial(_has_printed, dashboard, task), f"the session of {task} has begun")
     pids = [worker.pid for worker in dashboard.stage.programs[1:]]
 
     page.get_by_role("button", name="Emergency stop").click()
