@@ -1,6 +1,5 @@
 """Runs a task's checks after its builder: shell commands in the project root, judged by their exit codes."""
 
-import asyncio
 import os
 import time
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from swarm_worker.domain.ports import Notes
 from swarm_worker.execution.check_start import SHELL, SYNTAX_ERROR, CheckPlace, grammar_fault, start_fault
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.output.lines import Tail
-from swarm_worker.storage.private_folder import remove_private
+from swarm_worker.storage.private_folder import remove_private_in_thread
 from swarm_worker.supervision.guarded_run import run_guarded
 from swarm_worker.supervision.model import EndCause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
@@ -159,7 +158,7 @@ async def _run_shell(run: _CheckRun, number: int, output: _OutputTail, *options:
     except OSError as error:
         return RunEnd(EndCause.SPAWN, error=f"can't make its sandbox: {error}")
     finally:
-        await asyncio.to_thread(remove_private, folder)
+        await remove_private_in_thread(folder)
 
 
 def _check_result(

@@ -3,7 +3,6 @@
 Invariant: no process is started without a go.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +41,7 @@ from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.reader import OutputReader
 from swarm_worker.storage.files import write_private
-from swarm_worker.storage.private_folder import remove_private
+from swarm_worker.storage.private_folder import remove_private_in_thread
 from swarm_worker.supervision.guarded_run import run_guarded
 from swarm_worker.supervision.model import EndCause, Launch, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
@@ -101,7 +100,7 @@ class Session:
             for file in (plan.prompt_file, self._task_file):
                 with contextlib.suppress(OSError):  # the next start removes it
                     file.unlink()
-            await asyncio.to_thread(remove_private, self._private)
+            await remove_private_in_thread(self._private)
         return SessionRun(result, SessionEnd(self._start, self._exit_code, self._usage))
 
     async def _request_go(self) -> GoAnswer | None:

@@ -3,6 +3,7 @@
 Invariant: nothing in the folder is followed or trusted after a session has had it.
 """
 
+import asyncio
 import contextlib
 import os
 from pathlib import Path
@@ -28,6 +29,16 @@ def remove_private(folder: Path) -> None:
     if folder.exists():  # a session may take the rights on its own folders away
         _give_rights(folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def remove_private_in_thread(folder: Path) -> None:
+    """Removes the folder like `remove_private`, in a thread, since it may hold a lot.
+
+    Performance: a session outside a sandbox has no such folder, and the wait for a thread would cost each session more
+    than this look (docs/performance.md).
+    """
+    if os.path.lexists(folder):  # noqa: ASYNC240  # the look that saves the thread
+        await asyncio.to_thread(remove_private, folder)
 
 
 def clear_mount_point(root: Path, inside: Path, *, folder: bool) -> None:
