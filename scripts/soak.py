@@ -36,6 +36,7 @@ PROOFS: Final = (
     Proof("chaos", "chaos.run", ("--count", "12")),
     Proof("crowd", "workspaces.run", ("crowd", "--count", "12")),
     Proof("landings", "workspaces.run", ("kills", "--count", "30")),
+    Proof("orders", "workspaces.run", ("orders", "--count", "30")),
     Proof("trees", "kill.run", ("--count", "5"), seeded=False),
     Proof("model", "model.run", ("--large",), seeded=False),
     Proof("seeds", "sim.run", ("--seeds", "2000")),

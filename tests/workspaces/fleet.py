@@ -26,6 +26,8 @@ class CloneFleet:
     project: Project
     server: Program
     workers: dict[str, Program] = field(default_factory=dict)
+    # Whether work is kept until its landing is ordered.
+    keeps: bool = False
 
     def enlist(self, *names: str) -> None:
         """Starts workers, or starts them again."""
@@ -38,8 +40,19 @@ class CloneFleet:
     def add(self, tasks: Sequence[str]) -> None:
         """Gives the swarm further tasks."""
         path = self.stage.folder / "plan.yaml"
-        self.project.write_plan(path, tasks)
+        self.project.write_plan(path, tasks, land=not self.keeps)
         self.stage.ctl("import", str(path))
+
+    def order_landings(self) -> bool:
+        """Orders the landing of all kept work; returns whether there was any."""
+        kept = [
+            task
+            for task, found in self.stage.tasks().items()
+            if found["status"] == "completed" and not found["landed"]
+        ]
+        if self.keeps and kept:
+            self.stage.ctl("land", *kept)
+        return self.keeps and bool(kept)
 
     def kill_worker(self, line: Line) -> None:
         """Kills the worker in whose clone the line was written, and starts it again."""
@@ -83,7 +96,7 @@ class CloneFleet:
             self.project.found["tasks retried by hand"] += len(failed)
             self.stage.ctl("retry", *failed)
             return False
-        return set(statuses.values()) <= OVER
+        return set(statuses.values()) <= OVER and not self.order_landings()
 
     def finish(self) -> None:
         """Waits until every task is completed, and ends the programs as an operator would."""
@@ -102,11 +115,11 @@ class CloneFleet:
 
 
 @contextmanager
-def fleet(folder: Path, *, workers: int) -> Iterator[CloneFleet]:
-    """Yields a fleet whose programs have ended when the block ends."""
+def fleet(folder: Path, *, workers: int, keeps: bool = False) -> Iterator[CloneFleet]:
+    """Yields a fleet whose programs have ended when the block ends; `keeps` lets nothing land without an order."""
     with stage(folder) as found:
         project = Project.make(folder, root=found.project)
-        swarm = CloneFleet(found, project, found.swarmd(*PACE))
+        swarm = CloneFleet(found, project, found.swarmd(*PACE), keeps=keeps)
         swarm.enlist(*(f"w{number}" for number in range(workers)))
         yield swarm
 

@@ -84,9 +84,10 @@ class Project:
         """The command of the builders."""
         return f"/bin/sh {self.notes / 'builder'}"
 
-    def write_plan(self, path: Path, tasks: Sequence[str]) -> None:
+    def write_plan(self, path: Path, tasks: Sequence[str], *, land: bool = True) -> None:
         """Writes a plan whose checks leave lines in the ledger; tasks `p0a` and `p0b` are a pair."""
         document = {
+            "defaults": {"land": land},
             "landing_checks": [self._noted("landing", "-")],
             "tasks": [
                 {"id": task, "name": f"Build {task}", "checks": [self._noted("checks", task)]}

@@ -1,7 +1,8 @@
-"""`PYTHONPATH=tests python -m workspaces.run crowd|kills`: workers that make clones of one repository.
+"""`PYTHONPATH=tests python -m workspaces.run crowd|kills|orders`: workers that make clones of one repository.
 
 `crowd` lets `count` tasks commit and land at once on four workers. `kills` kills worker, server or machine `count`
-times, at moments of builders, snapshots, checks and landings that are drawn from the seed.
+times, at moments of builders, snapshots, checks and landings that are drawn from the seed. `orders` does the same to
+work that is kept until `swarmctl land` orders its landing.
 """
 
 import argparse
@@ -27,6 +28,8 @@ MOMENTS: Final = {
     "checks": ("checks", 0.3),
     "landing": ("landing", 0.4),
 }
+# Between two orders to land what is kept by then.
+ORDER_EVERY_S: Final = 3.0
 VICTIMS: Final = ("worker", "server", "machine")
 
 
@@ -64,10 +67,10 @@ def crowd(folder: Path, count: int) -> str:
     )
 
 
-def kills(folder: Path, seed: int, count: int) -> str:
-    """Kills the programs while tasks land; returns the figures."""
+def kills(folder: Path, seed: int, count: int, *, keeps: bool = False) -> str:
+    """Kills the programs while tasks land, by an order if their work is kept; returns the figures."""
     tasks: list[str] = []
-    with fleet(folder, workers=WORKERS) as swarm:
+    with fleet(folder, workers=WORKERS, keeps=keeps) as swarm:
         for kill in draw(seed, count):
             _provide(swarm, tasks)
             line = _reached(swarm, kill)
@@ -78,7 +81,8 @@ def kills(folder: Path, seed: int, count: int) -> str:
         swarm.judge(tasks)
         found = swarm.project.found
     return (
-        f"{count} kills of worker, server and machine while {len(tasks)} tasks were built and landed:"
+        f"{count} kills of worker, server and machine while {len(tasks)} tasks were built and"
+        f" landed{' by an order' if keeps else ''}:"
         f" {found['finished builders']} finished builders, 0 of their commits lost, 0 tasks landed twice"
     )
 
@@ -95,10 +99,15 @@ def _provide(swarm: CloneFleet, tasks: list[str]) -> None:
 def _reached(swarm: CloneFleet, kill: Kill) -> Line:
     """Waits until a session or check reaches the moment; returns its line."""
     word = MOMENTS[kill.moment][0]
-    before = len(swarm.project.lines())
+    before, ordered_s = len(swarm.project.lines()), 0.0
 
     def reached() -> list[Line]:
-        return [line for line in swarm.project.lines()[before:] if line.word == word]
+        nonlocal ordered_s
+        found = [line for line in swarm.project.lines()[before:] if line.word == word]
+        if not found and time.monotonic() > ordered_s + ORDER_EVERY_S:
+            swarm.order_landings()
+            ordered_s = time.monotonic()
+        return found
 
     return until(reached, f"a session reaches {kill}", deadline_s=120)[0]
 
@@ -120,7 +129,7 @@ def names(first: int, count: int) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Plays; work that is lost or lands twice is an error that names its seed."""
     parser = argparse.ArgumentParser(prog="workspaces.run", description=__doc__)
-    parser.add_argument("what", choices=("crowd", "kills"))
+    parser.add_argument("what", choices=("crowd", "kills", "orders"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, help="how many tasks, or deaths")
     given = parser.parse_args(argv)
@@ -132,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if given.what == "crowd":
             figures = crowd(folder, given.count or 12)
         else:
-            figures = kills(folder, given.seed, given.count or 30)
+            figures = kills(folder, given.seed, given.count or 30, keeps=given.what == "orders")
     except AssertionError as fault:
         sys.exit(f"seed {given.seed}: {fault}; see {folder}")
     shutil.rmtree(folder)

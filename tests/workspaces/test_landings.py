@@ -78,6 +78,11 @@ def test_kills_of_worker_server_and_machine_lose_no_work_and_land_nothing_twice(
     assert kills(tmp_path, seed=1, count=3).startswith("3 kills")
 
 
+@pytest.mark.timeout(600)
+def test_kills_lose_no_work_that_lands_by_an_order_and_land_it_once(tmp_path: Path) -> None:
+    assert "landed by an order" in kills(tmp_path, seed=1, count=2, keeps=True)
+
+
 def test_every_victim_dies_at_every_moment() -> None:
     drawn = list(draw(1, 12))
 
