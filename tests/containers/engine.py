@@ -6,7 +6,6 @@ registry: builds of CI reach no registry of images, and their containers have th
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import uuid
@@ -15,10 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from support.programs import BIN, ROOT
+from support.programs import BIN, ROOT, missing_for
 from support.waiting import until
 
-WANTED: Final = "SWARM_TEST_CONTAINERS"
 PROGRAMS: Final = ("podman", "buildah", "runc", "mmdebstrap")
 CACHE: Final = ROOT / ".tools" / "containers"
 BASE: Final = "localhost/swarm-test-base"
@@ -37,12 +35,7 @@ events_logger = "file"
 
 def missing() -> str:
     """Returns why no container can run here, in one line; empty if they can."""
-    if not os.environ.get(WANTED):
-        return "tests of containers: `make test-containers` runs them"
-    if os.geteuid() != 0:
-        return "no root: the tests of containers are left out"
-    absent = [name for name in PROGRAMS if not shutil.which(name)]
-    return f"no {', '.join(absent)}: the tests of containers are left out" if absent else ""
+    return missing_for("containers", PROGRAMS, variable="SWARM_TEST_CONTAINERS", target="test-containers")
 
 
 def environment() -> dict[str, str]:

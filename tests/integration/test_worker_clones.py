@@ -6,10 +6,9 @@ import pytest
 
 from amplifier_swarm.v1 import task_pb2
 from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, outcome_of, stop, write_script
-from support.git_repositories import git, head, log, new_repository, show
+from support.git_repositories import COMMIT, git, head, log, new_repository, show
 
 pytestmark = pytest.mark.slow
-COMMIT = "git -c user.name=b -c user.email=b@example.invalid commit -q"
 
 
 async def test_work_lands_on_the_target_and_the_checkout_stays_as_it_is(

@@ -7,13 +7,12 @@ import pytest
 
 from amplifier_swarm.v1 import task_pb2
 from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, outcome_of, write_script
-from support.git_repositories import new_repository, show
+from support.git_repositories import COMMIT, new_repository, show
 from support.sandbox_images import IMAGE, RUNTIME, containers, missing
 from swarm_worker.guard.procfs import descendants, send_signal
 
 CONTAINER = task_pb2.SANDBOX_KIND_CONTAINER
 FLAGS = ("--sandbox", "container", "--sandbox-image", IMAGE, "--sandbox-runtime", RUNTIME)
-COMMIT = "git -c user.name=b -c user.email=b@example.invalid commit -q"
 needs_podman = pytest.mark.skipif(bool(missing()), reason=f"no container here: {missing()}")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from amplifier_swarm.v1 import task_pb2
-from fakes.swarm_server import FakeSwarm, WorkerProcess, claim
+from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, outcome_of
 from support.programs import alive
 
 PASS = """cat > "$SWARM_PROJECT_ROOT/../prompt"\necho '{"verdict": "PASS"}'\n"""
@@ -20,11 +20,8 @@ def _repository(project: Path) -> None:
 
 
 async def _completed(fake: FakeSwarm, worker: WorkerProcess) -> None:
-    await worker.until(lambda: fake.registered, what="it registers")
-    sent = claim("t1")
-    fake.send(claims=[sent])
-    await worker.until(lambda: sent.lease_id in fake.outcomes, what="an outcome")
-    assert fake.outcomes[sent.lease_id].kind == task_pb2.OUTCOME_KIND_COMPLETED
+    outcome = await outcome_of(fake, worker, claim("t1"))
+    assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
 
 
 async def test_a_daemon_that_git_leaves_is_killed(

@@ -8,17 +8,8 @@ import pytest
 
 from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, stop
+from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, outcome_of, stop
 from support.git_repositories import git, log, new_repository, show
-
-COMMIT = "git -c user.name=b -c user.email=b@example.invalid commit -q"
-
-
-async def _outcome(fake: FakeSwarm, worker: WorkerProcess, sent: wire.Claim) -> task_pb2.Outcome:
-    await worker.until(lambda: fake.registered, what="it registers")
-    fake.send(claims=[sent])
-    await worker.until(lambda: sent.lease_id in fake.outcomes, what="an outcome")
-    return fake.outcomes[sent.lease_id]
 
 
 async def _drafted(
@@ -27,7 +18,7 @@ async def _drafted(
     """Lets a builder do work that is kept and does not land; returns that work."""
     new_repository(worker.project)
     worker.start("--workspace", "clone", *flags, builder=worker.script("../build", build))
-    outcome = await _outcome(fake, worker, claim("draft", land=False))
+    outcome = await outcome_of(fake, worker, claim("draft", land=False))
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome
     assert log(worker.project, "swarm/main") == ["first"]
     change, session = outcome.change, fake.starts[-1].session_id
@@ -48,17 +39,7 @@ def _commit_on_target(worker: WorkerProcess, name: str, text: str) -> None:
     git(worker.project, "checkout", "-q", "swarm/main")
     (worker.project / name).write_text(text, encoding="utf-8")
     git(worker.project, "add", name)
-    git(
-        worker.project,
-        "-c",
-        "user.name=b",
-        "-c",
-        "user.email=b@example.invalid",
-        "commit",
-        "-q",
-        "-m",
-        "theirs",
-    )
+    git(worker.project, "commit", "-q", "-m", "theirs")
     git(worker.project, "checkout", "-q", "main")
 
 
@@ -69,7 +50,7 @@ def _clones(worker: WorkerProcess) -> list[Path]:
 async def test_kept_work_lands_without_a_session(fake: FakeSwarm, worker: WorkerProcess) -> None:
     work = await _drafted(fake, worker)
 
-    outcome = await _outcome(fake, worker, _landing(work, name="Draft it", creation="0123456789abcdef"))
+    outcome = await outcome_of(fake, worker, _landing(work, name="Draft it", creation="0123456789abcdef"))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome
     assert outcome.landing.commit == git(worker.project, "rev-parse", "swarm/main")
@@ -93,7 +74,7 @@ async def test_kept_work_is_checked_in_its_clone_even_if_nothing_else_has_landed
     seen = tmp_path / "seen"
     checks = [f"cat mine prepared >> {seen}"]
 
-    outcome = await _outcome(
+    outcome = await outcome_of(
         fake,
         worker,
         _landing(work, setup=["echo ready > prepared"], checks=checks, landing_checks=["test -f mine"]),
@@ -110,7 +91,7 @@ async def test_kept_work_is_combined_with_what_has_landed_meanwhile(
     work = await _drafted(fake, worker)
     _commit_on_target(worker, "theirs", "two\n")
 
-    outcome = await _outcome(fake, worker, _landing(work, checks=["test -f mine && test -f theirs"]))
+    outcome = await outcome_of(fake, worker, _landing(work, checks=["test -f mine && test -f theirs"]))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome
     assert log(worker.project, "swarm/main") == ["draft", "theirs", "first"]
@@ -122,13 +103,13 @@ async def test_a_conflict_has_its_files_as_findings_and_keeps_the_work(
     work = await _drafted(fake, worker)
     _commit_on_target(worker, "mine", "theirs\n")
 
-    outcome = await _outcome(fake, worker, _landing(work))
+    outcome = await outcome_of(fake, worker, _landing(work))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_LANDING_CONFLICT
     assert [finding.file for finding in outcome.verdict.findings] == ["mine"]
     assert not outcome.verdict.passed
     assert git(worker.project, "for-each-ref", "--format=%(objectname)", "refs/swarm/draft") == work.head
-    reconciled = await _outcome(
+    reconciled = await outcome_of(
         fake,
         worker,
         claim(
@@ -143,7 +124,7 @@ async def test_a_conflict_has_its_files_as_findings_and_keeps_the_work(
 async def test_a_red_check_on_the_combination_does_not_land(fake: FakeSwarm, worker: WorkerProcess) -> None:
     work = await _drafted(fake, worker)
 
-    outcome = await _outcome(fake, worker, _landing(work, landing_checks=["echo no good; exit 3"]))
+    outcome = await outcome_of(fake, worker, _landing(work, landing_checks=["echo no good; exit 3"]))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_LANDING_FAILED
     assert "no good" in outcome.verdict.findings[0].issue
@@ -152,11 +133,11 @@ async def test_a_red_check_on_the_combination_does_not_land(fake: FakeSwarm, wor
 
 async def test_a_landing_that_nobody_heard_of_is_found(fake: FakeSwarm, worker: WorkerProcess) -> None:
     work = await _drafted(fake, worker)
-    first = await _outcome(fake, worker, _landing(work))
+    first = await outcome_of(fake, worker, _landing(work))
     again = _landing(work, attempt=3)
     again.lease_id = "again"
 
-    outcome = await _outcome(fake, worker, again)
+    outcome = await outcome_of(fake, worker, again)
 
     assert (outcome.landing.commit, outcome.landing.found) == (first.landing.commit, True)
     assert fake.calls["LandTask"] == 1, "it asks for no right"
@@ -166,7 +147,7 @@ async def test_work_whose_ref_is_gone_is_reported_as_missing(fake: FakeSwarm, wo
     work = await _drafted(fake, worker)
     gone = wire.KeptWork(attempt=1, base=work.base, head="1" * 40, ref=work.ref)
 
-    outcome = await _outcome(fake, worker, _landing(gone))
+    outcome = await outcome_of(fake, worker, _landing(gone))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_FAILED
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_WORK_MISSING

@@ -8,14 +8,13 @@ import pytest
 
 from amplifier_swarm.v1 import task_pb2
 from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, outcome_of, write_script
-from support.git_repositories import new_repository, show
+from support.git_repositories import COMMIT, new_repository, show
 from swarm_worker.domain.sandbox import Resource
 from swarm_worker.sandbox.abilities import probe_bubblewrap
 from swarm_worker.supervision.limit_groups import find_limit_groups
 
 BWRAP = task_pb2.SANDBOX_KIND_BWRAP
 FAULT = probe_bubblewrap(Path("/nowhere"), os.environ).fault
-COMMIT = "git -c user.name=b -c user.email=b@example.invalid commit -q"
 needs_bwrap = pytest.mark.skipif(bool(FAULT), reason=f"no sandbox here: {FAULT}")
 
 

@@ -10,18 +10,11 @@ from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes.swarm_server import Address, FakeSwarm, WorkerProcess, claim
+from fakes.swarm_server import Address, FakeSwarm, WorkerProcess, claim, outcome_of
 from swarm_worker.guard.containment import strongest
 
 BUILT = r"""printf '{"status": "completed", "files_created": ["a.py"], "implementation_notes": "so"}\n'"""
 PASS = r"""printf 'I looked.\n{"verdict": "PASS", "confidence": 0.9}\n'"""
-
-
-async def _outcome(fake: FakeSwarm, worker: WorkerProcess, sent: wire.Claim) -> task_pb2.Outcome:
-    await worker.until(lambda: fake.registered, what="it registers")
-    fake.send(claims=[sent])
-    await worker.until(lambda: sent.lease_id in fake.outcomes, what="an outcome")
-    return fake.outcomes[sent.lease_id]
 
 
 def _texts(fake: FakeSwarm, session_id: str, kind: session_pb2.LogKind.ValueType) -> list[str]:
@@ -62,7 +55,7 @@ async def test_a_built_and_approved_task_is_completed_with_its_result_and_log(
         validator=worker.script("v.sh", f"{usage}\n{PASS}\n"),
     )
 
-    outcome = await _outcome(fake, worker, claim("t1", checks=["test -f a.py", "echo fine"]))
+    outcome = await outcome_of(fake, worker, claim("t1", checks=["test -f a.py", "echo fine"]))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
     assert outcome.builder_result.implementation_notes == "so"
@@ -93,7 +86,7 @@ async def test_a_task_costs_a_call_for_each_go_and_one_for_its_end(
         builder=worker.script("b.sh", f"touch a.py\n{BUILT}\n"), validator=worker.script("v.sh", f"{PASS}\n")
     )
 
-    await _outcome(fake, worker, claim("t1"))
+    await outcome_of(fake, worker, claim("t1"))
 
     assert (fake.calls["RecordSession"], fake.calls["FinishTask"]) == (2, 1)
     assert [end.session_id for end in fake.ends] == [start.session_id for start in fake.starts]
@@ -118,7 +111,7 @@ async def test_d9_each_session_is_recorded_under_its_own_id_before_its_process_e
     note = f'echo "$SWARM_ROLE $SWARM_SESSION_ID" >> {ledger}'
     worker.start(builder=worker.script("b.sh", note), validator=worker.script("v.sh", f"{note}\n{PASS}"))
 
-    outcome = await _outcome(fake, worker, claim("2.6.1.a", attempt=4))
+    outcome = await outcome_of(fake, worker, claim("2.6.1.a", attempt=4))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
     (builder, _), (validator, _) = existed
@@ -138,7 +131,7 @@ async def test_d14_a_validator_without_a_readable_verdict_never_passes(
 ) -> None:
     worker.start(builder="true", validator=worker.script("v.sh", said))
 
-    outcome = await _outcome(fake, worker, claim("t1"))
+    outcome = await outcome_of(fake, worker, claim("t1"))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_FAILED
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_NO_VERDICT
@@ -157,12 +150,12 @@ async def test_d15_the_next_builder_gets_the_findings(fake: FakeSwarm, worker: W
         validator=worker.script("v.sh", f"echo '{reject}'"),
     )
 
-    first = await _outcome(fake, worker, claim("t1"))
+    first = await outcome_of(fake, worker, claim("t1"))
     assert first.failure_class == task_pb2.FAILURE_CLASS_VALIDATION_FAILED
     assert first.error == "the validator rejected the work: no tests"
     again = claim("t1", attempt=2, findings=first.verdict.findings, last_error=first.error)
     again.lease_id = "t1-again"
-    await _outcome(fake, worker, again)
+    await outcome_of(fake, worker, again)
 
     prompt = (worker.project / "prompt-2").read_text("utf-8")
     assert "a1f1 [critical] a.py: no tests" in prompt
@@ -184,7 +177,7 @@ async def test_d17_a_long_prompt_comes_by_stdin_and_file_and_not_in_the_command_
     worker.start(builder=worker.script("b.sh", session))
     description = "0123456789abcdef" * 6_000
 
-    outcome = await _outcome(fake, worker, claim("t1", description=description, files=["a.py"]))
+    outcome = await outcome_of(fake, worker, claim("t1", description=description, files=["a.py"]))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
     prompt = (worker.project / "stdin").read_text("utf-8")
@@ -207,7 +200,7 @@ async def test_a_validator_s_task_file_has_the_builder_s_result(
         validator=worker.script("v.sh", f'cp "$SWARM_TASK_FILE" task\n{PASS}'),
     )
 
-    await _outcome(fake, worker, claim("t1"))
+    await outcome_of(fake, worker, claim("t1"))
 
     task = json.loads((worker.project / "task").read_text("utf-8"))
     assert task["builder_result"]["implementation_notes"] == "so"
@@ -218,7 +211,9 @@ async def test_failed_checks_reject_the_work_without_a_validator(
 ) -> None:
     worker.start(builder="true", validator="touch never")
 
-    outcome = await _outcome(fake, worker, claim("t1", checks=["echo broken; exit 3", "true", "kill -9 $$"]))
+    outcome = await outcome_of(
+        fake, worker, claim("t1", checks=["echo broken; exit 3", "true", "kill -9 $$"])
+    )
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_FAILED
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_VALIDATION_FAILED
@@ -237,7 +232,7 @@ async def test_without_validation_no_validator_runs_whatever_the_task_says(
 ) -> None:
     worker.start("--no-validation", builder="true", validator="touch never")
 
-    outcome = await _outcome(fake, worker, claim("t1", validate=True))
+    outcome = await outcome_of(fake, worker, claim("t1", validate=True))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
     assert not outcome.HasField("verdict")
@@ -248,7 +243,7 @@ async def test_without_validation_no_validator_runs_whatever_the_task_says(
 async def test_a_task_can_skip_validation(fake: FakeSwarm, worker: WorkerProcess) -> None:
     worker.start(builder="true", validator="false")
 
-    outcome = await _outcome(fake, worker, claim("t1", validate=False))
+    outcome = await outcome_of(fake, worker, claim("t1", validate=False))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
     assert not outcome.validation_waived
@@ -267,7 +262,7 @@ async def test_a_failed_builder_is_reported_by_its_class(
 ) -> None:
     worker.start(builder=worker.script("b.sh", body))
 
-    outcome = await _outcome(fake, worker, claim("t1", builder_timeout=Duration(seconds=1)))
+    outcome = await outcome_of(fake, worker, claim("t1", builder_timeout=Duration(seconds=1)))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_FAILED
     assert outcome.failure_class == failure
@@ -279,7 +274,7 @@ async def test_a_check_has_a_limit_of_its_own(fake: FakeSwarm, worker: WorkerPro
     worker.start(builder=worker.script("b.sh", "true"))
 
     sent = claim("t1", checks=["echo begun; sleep 600", "true"], check_timeout=Duration(seconds=1))
-    outcome = await _outcome(fake, worker, sent)
+    outcome = await outcome_of(fake, worker, sent)
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_VALIDATION_FAILED
     assert [check.exit_code == 0 for check in outcome.checks] == [False, True]
@@ -294,7 +289,7 @@ async def test_the_files_of_a_check_are_not_shown_as_the_builder_s_work(
     worker.start(builder=worker.script("b.sh", "echo > built.txt"), validator=validator)
 
     sent = claim("t1", files=["built.txt", "report.xml"], checks=["echo > report.xml"])
-    outcome = await _outcome(fake, worker, sent)
+    outcome = await outcome_of(fake, worker, sent)
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED, outcome.error
     declared = [line for line in seen.read_text().splitlines() if line.startswith("declared: ")]
@@ -310,7 +305,7 @@ async def test_a_rehearsal_of_the_embedded_runner_goes_the_same_way(
     rehearsal = task_pb2.Rehearsal(builder=[script], validator=[reject])
     worker.start("--runner", "embedded", validator="unused")
 
-    outcome = await _outcome(fake, worker, claim("t1", files=["src/a.py"], rehearsal=rehearsal))
+    outcome = await outcome_of(fake, worker, claim("t1", files=["src/a.py"], rehearsal=rehearsal))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_VALIDATION_FAILED
     assert outcome.error == "the validator rejected the work: A must be 2"
@@ -325,7 +320,7 @@ async def test_a_rehearsal_of_the_embedded_runner_goes_the_same_way(
 async def test_a_silent_session_is_stalled(fake: FakeSwarm, worker: WorkerProcess) -> None:
     worker.start("--stall-timeout", "0.3", builder=worker.script("b.sh", "echo last words; exec sleep 600"))
 
-    outcome = await _outcome(fake, worker, claim("t1"))
+    outcome = await outcome_of(fake, worker, claim("t1"))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_STALLED
     assert outcome.kill_receipt.last_output == "last words\n"
@@ -339,7 +334,7 @@ async def test_a_program_that_vanished_is_bad_config(fake: FakeSwarm, worker: Wo
     await worker.until(lambda: fake.registered, what="it registers")
     program.unlink()
 
-    outcome = await _outcome(fake, worker, claim("t1"))
+    outcome = await outcome_of(fake, worker, claim("t1"))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_BAD_CONFIG
     assert outcome.error == f"can't start {program}: No such file or directory"
@@ -354,7 +349,7 @@ async def test_a_session_gets_no_token_and_no_more_than_it_should(
     monkeypatch.setenv("OTHER_KEY", "unwanted")
     worker.start("--pass-env", "MODEL_KEY", builder=worker.script("b.sh", "env -0 > env"))
 
-    await _outcome(fake, worker, claim("t1"))
+    await outcome_of(fake, worker, claim("t1"))
 
     pairs = dict(
         pair.split("=", 1) for pair in (worker.project / "env").read_text("utf-8").split("\0") if pair
@@ -377,7 +372,7 @@ async def test_d12_two_hundred_thousand_lines_neither_block_nor_fill_the_worker(
         )
     )
 
-    outcome = await _outcome(fake, worker, claim("t1"))
+    outcome = await outcome_of(fake, worker, claim("t1"))
 
     assert outcome.kind == task_pb2.OUTCOME_KIND_COMPLETED
     assert outcome.builder_result.status == "completed"

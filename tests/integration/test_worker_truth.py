@@ -5,18 +5,10 @@ import json
 import pytest
 
 from amplifier_swarm.v1 import session_pb2, task_pb2
-from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes.swarm_server import FakeSwarm, WorkerProcess, claim
+from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, outcome_of
 
 PASS = """echo '{"verdict": "PASS"}'"""
 BLOCKED = json.dumps({"status": "blocked", "blockers": ["no database password"]})
-
-
-async def _outcome(fake: FakeSwarm, worker: WorkerProcess, sent: wire.Claim) -> task_pb2.Outcome:
-    await worker.until(lambda: fake.registered, what="it registers")
-    fake.send(claims=[sent])
-    await worker.until(lambda: sent.lease_id in fake.outcomes, what="an outcome")
-    return fake.outcomes[sent.lease_id]
 
 
 def _roles(fake: FakeSwarm) -> list[str]:
@@ -38,7 +30,7 @@ async def test_a_builder_that_denies_success_completes_nothing_and_no_validator_
 ) -> None:
     worker.start(builder=worker.script("b.sh", f"echo '{said}'"), validator=worker.script("v.sh", PASS))
 
-    outcome = await _outcome(fake, worker, claim("t1", validate=validate, checks=["touch checked"]))
+    outcome = await outcome_of(fake, worker, claim("t1", validate=validate, checks=["touch checked"]))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_BUILDER_BLOCKED
     assert outcome.error == error
@@ -52,7 +44,7 @@ async def test_a_builder_that_names_blockers_is_blocked_whatever_its_exit_code(
 ) -> None:
     worker.start(builder=worker.script("b.sh", f"echo '{BLOCKED}'; exit 1"), validator="true")
 
-    outcome = await _outcome(fake, worker, claim("t1"))
+    outcome = await outcome_of(fake, worker, claim("t1"))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_BUILDER_BLOCKED
     assert outcome.error.startswith(
@@ -78,7 +70,7 @@ async def test_a_validator_that_fails_by_itself_is_run_again_alone_and_the_build
 ) -> None:
     worker.start(builder="true", validator=worker.script("v.sh", body))
 
-    outcome = await _outcome(fake, worker, claim("t1"))
+    outcome = await outcome_of(fake, worker, claim("t1"))
 
     assert outcome.failure_class == failure
     assert outcome.error.startswith("the validator gave no verdict in 3 runs: ")
@@ -101,7 +93,7 @@ async def test_a_check_that_can_t_start_is_a_fault_of_the_plan(
 ) -> None:
     worker.start(builder="true", validator="true")
 
-    outcome = await _outcome(fake, worker, claim("t1", checks=["true", check]))
+    outcome = await outcome_of(fake, worker, claim("t1", checks=["true", check]))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_BAD_CHECK
     assert outcome.error.startswith(f"check 2 of 2 can't start: `{check}`: ")
@@ -117,7 +109,7 @@ async def test_a_check_that_a_builder_can_make_pass_is_a_failed_check(
 ) -> None:
     worker.start(builder="true", validator="true")
 
-    outcome = await _outcome(fake, worker, claim("t1", checks=[check]))
+    outcome = await outcome_of(fake, worker, claim("t1", checks=[check]))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_VALIDATION_FAILED
     assert len(outcome.verdict.findings) == 1
@@ -128,7 +120,7 @@ async def test_a_builder_that_only_repeats_a_line_is_stalled(fake: FakeSwarm, wo
     body = f"while :; do echo '{keepalive}' >&2; sleep 0.1; done"
     worker.start("--stall-timeout", "1", builder=worker.script("b.sh", body), validator="true")
 
-    outcome = await _outcome(fake, worker, claim("t1"))
+    outcome = await outcome_of(fake, worker, claim("t1"))
 
     assert outcome.failure_class == task_pb2.FAILURE_CLASS_STALLED
     assert outcome.error == "the builder was repeating itself, with nothing new for 1 s"

@@ -6,17 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from amplifier_swarm.v1 import task_pb2
-from amplifier_swarm.v1 import worker_service_pb2 as wire
-from fakes.swarm_server import WORKER, FakeSwarm, WorkerProcess, claim
+from fakes.swarm_server import WORKER, FakeSwarm, WorkerProcess, claim, outcome_of
 from support.git_repositories import new_repository, show
-
-
-async def _finished(fake: FakeSwarm, worker: WorkerProcess, sent: wire.Claim) -> task_pb2.Outcome:
-    await worker.until(lambda: fake.registered, what="it registers")
-    fake.send(claims=[sent])
-    await worker.until(lambda: sent.lease_id in fake.outcomes, what="an outcome")
-    return fake.outcomes[sent.lease_id]
 
 
 def listed(worker: WorkerProcess, flag: str = "--list-workspaces") -> dict[str, str]:
@@ -39,8 +30,8 @@ async def test_clones_are_listed_and_only_safe_ones_are_removed(
         'echo "$SWARM_TASK_ID" > mine\ntest "$SWARM_TASK_ID" != busy || { echo up; sleep 600; }\n'
     )
     worker.start("--workspace", "clone", "--slots", "2", builder=f"/bin/sh {script}")
-    rejected = await _finished(fake, worker, claim("rejected", checks=["false"]))
-    await _finished(fake, worker, claim("landed"))
+    rejected = await outcome_of(fake, worker, claim("rejected", checks=["false"]))
+    await outcome_of(fake, worker, claim("landed"))
     fake.send(claims=[claim("busy")])
     await worker.until(lambda: any("busy" in name for name in fake.entries), what="it prints")
 

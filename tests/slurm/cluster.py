@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from support.programs import free_port
+from support.programs import free_port, missing_for
 from support.waiting import until
 
-WANTED: Final = "SWARM_TEST_SLURM"
 PROGRAMS: Final = ("munged", "slurmctld", "slurmd", "sbatch")
 PARTITION: Final = "gpu"
 # More CPUs than the machine has, so that all elements of an array run at once.
@@ -46,12 +45,7 @@ PartitionName={partition} Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 
 def missing() -> str:
     """Returns why no cluster can run here, in one line; empty if it can."""
-    if not os.environ.get(WANTED):
-        return "tests of Slurm: `make test-slurm` runs them"
-    if os.geteuid() != 0:
-        return "no root: the tests of Slurm are left out"
-    absent = [name for name in PROGRAMS if not shutil.which(name)]
-    return f"no {', '.join(absent)}: the tests of Slurm are left out" if absent else ""
+    return missing_for("Slurm", PROGRAMS, variable="SWARM_TEST_SLURM", target="test-slurm")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fakes import escapes
 from support.git_repositories import new_repository
+from support.sinks import SplitSink
 from swarm_worker.sandbox.confinement import Confinement, guarded_git
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
@@ -28,28 +29,13 @@ ITS_OWN = ("leave", "write state", "write other workspace", "write beside the wo
 
 
 @dataclass
-class Output:
-    """A sink that keeps all output."""
-
-    out: bytearray = field(default_factory=bytearray)
-    err: bytearray = field(default_factory=bytearray)
-    stall_factor: float = 1.0
-
-    def stdout(self, chunk: bytes) -> None:
-        self.out += chunk
-
-    def stderr(self, chunk: bytes) -> None:
-        self.err += chunk
-
-
-@dataclass
 class Cell:
     """A worker's folders on a machine, and the confinement of a task in one of them."""
 
     folder: Path
     confinement: Confinement
     env: Mapping[str, str]
-    output: Output = field(default_factory=Output)
+    output: SplitSink = field(default_factory=SplitSink)
 
     @property
     def work(self) -> Path:
@@ -84,7 +70,7 @@ class Cell:
 
     async def shell(self, script: str, *, private: Path | None = None) -> str:
         """Returns what a script prints."""
-        self.output = Output()
+        self.output = SplitSink()
         await self.run("/bin/sh", "-c", script, private=private)
         return (self.output.out + self.output.err).decode()
 

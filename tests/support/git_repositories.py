@@ -11,6 +11,8 @@ from swarm_worker.workspace.git_runner import GitOutput, UnguardedGit
 from swarm_worker.workspace.source import SourceRepository
 
 IDENTITY = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.invalid")
+# How a session commits: it has no settings of a user.
+COMMIT = f"git {' '.join(IDENTITY)} commit -q"
 
 
 @dataclass

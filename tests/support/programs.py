@@ -3,11 +3,12 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,16 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def missing_for(what: str, programs: Sequence[str], *, variable: str, target: str) -> str:
+    """Returns why tests that need root, programs and their own target can't run, in one line; empty if they can."""
+    if not os.environ.get(variable):
+        return f"tests of {what}: `make {target}` runs them"
+    if os.geteuid() != 0:
+        return f"no root: the tests of {what} are left out"
+    absent = [name for name in programs if not shutil.which(name)]
+    return f"no {', '.join(absent)}: the tests of {what} are left out" if absent else ""
 
 
 @dataclass

@@ -15,6 +15,7 @@ import pytest
 
 from fakes.containment_levels import LEVELS, Level, level
 from fakes.process_tree import Ledger
+from support.sinks import MergedSink
 from support.waiting import eventually
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.guard import control as controls
@@ -45,22 +46,11 @@ LIMITS = RunLimits(timeout_s=60, stall_s=0, grace_s=0.2)
 
 
 @dataclass
-class Output:
-    out: bytearray = field(default_factory=bytearray)
-    stall_factor: float = 1.0
-
-    def stdout(self, chunk: bytes) -> None:
-        self.out += chunk
-
-    stderr = stdout
-
-
-@dataclass
 class Bench:
     folder: Path
     fence: Fence
     stop: Stop = field(default_factory=lambda: Stop(grace_s=0.2))
-    output: Output = field(default_factory=Output)
+    output: MergedSink = field(default_factory=MergedSink)
 
     @property
     def cgroup(self) -> str:

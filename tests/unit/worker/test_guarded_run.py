@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.process_tree import STYLES, Ledger
+from support.sinks import SplitSink
 from support.waiting import eventually
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.supervision.fence import Fence, now_s
@@ -25,26 +26,11 @@ FENCE_S = 600.0
 
 
 @dataclass
-class Output:
-    """A sink that keeps all output."""
-
-    out: bytearray = field(default_factory=bytearray)
-    err: bytearray = field(default_factory=bytearray)
-    stall_factor: float = 1.0
-
-    def stdout(self, chunk: bytes) -> None:
-        self.out += chunk
-
-    def stderr(self, chunk: bytes) -> None:
-        self.err += chunk
-
-
-@dataclass
 class Bench:
     folder: Path
     stop: Stop = field(default_factory=lambda: Stop(grace_s=0.2))
     fence: Fence = field(default_factory=Fence)
-    output: Output = field(default_factory=Output)
+    output: SplitSink = field(default_factory=SplitSink)
 
     @property
     def lock(self) -> Path:

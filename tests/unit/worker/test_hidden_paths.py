@@ -8,6 +8,7 @@ import pytest
 
 from amplifier_swarm.state_paths import make_state_folder, project_state
 from fakes.containment_levels import level
+from support.sinks import MergedSink
 from swarm_worker.guard.containment import PIDNS, Containment
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
@@ -15,18 +16,6 @@ from swarm_worker.supervision.hidden_paths import HiddenPaths, hidden_paths
 from swarm_worker.supervision.model import Launch, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 from swarm_worker.supervision.supervisor import ProcessSupervisor
-
-
-class Output:
-    stall_factor = 1.0
-
-    def __init__(self) -> None:
-        self.text = b""
-
-    def stdout(self, chunk: bytes) -> None:
-        self.text += chunk
-
-    stderr = stdout
 
 
 @pytest.fixture
@@ -108,7 +97,7 @@ async def test_a_session_in_namespaces_reads_its_own_files_and_none_of_the_hidde
 
 
 async def _shown(project: Path, hidden: HiddenPaths, prompt: Path) -> str:
-    output, fence = Output(), Fence(ProcessSupervisor(Containment(PIDNS), instance=uuid.uuid4().hex))
+    output, fence = MergedSink(), Fence(ProcessSupervisor(Containment(PIDNS), instance=uuid.uuid4().hex))
     fence.set_stop_after(60, since=now_s())
     script = f"find . -type f | sort; cat {prompt} .swarm/prompts/builder.md ../secret; echo end"
     launch = Launch(
@@ -121,4 +110,4 @@ async def _shown(project: Path, hidden: HiddenPaths, prompt: Path) -> str:
     )
     stop = Stop(grace_s=0.2)
     await run_guarded(launch, limits=RunLimits(60, 0, 0.2), fence=fence, stop=stop, sink=output)
-    return output.text.decode()
+    return output.out.decode()

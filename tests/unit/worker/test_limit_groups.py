@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.sinks import MergedSink
 from support.waiting import eventually
 from swarm_worker.domain.sandbox import Resource, ResourceLimits
 from swarm_worker.guard.limit_groups import LimitGroup, make_groups, reached_limits, remove_groups
@@ -32,19 +33,6 @@ FORKING = (
 )
 
 
-@dataclass
-class Output:
-    """A sink that keeps what is printed."""
-
-    out: bytearray = field(default_factory=bytearray)
-    stall_factor: float = 1.0
-
-    def stdout(self, chunk: bytes) -> None:
-        self.out += chunk
-
-    stderr = stdout
-
-
 @pytest.fixture
 def groups() -> LimitGroups:
     found = find_limit_groups()
@@ -60,7 +48,7 @@ class Place:
     folder: Path
     groups: LimitGroups
     instance: str = field(default_factory=lambda: uuid.uuid4().hex)
-    output: Output = field(default_factory=Output)
+    output: MergedSink = field(default_factory=MergedSink)
 
     def __post_init__(self) -> None:
         self.supervisor = ProcessSupervisor(instance=self.instance, limit_groups=self.groups)
