@@ -7,7 +7,6 @@
 set -eu
 
 SUITE=bookworm
-MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 PROGRAMS="kube-apiserver kube-controller-manager kube-scheduler"
 
 folder=$1
@@ -16,6 +15,9 @@ if [ -e bin/.ready ]; then exit 0; fi
 for needed in apt-get dpkg-source make gcc; do
   command -v "$needed" >/dev/null || { echo "kubernetes.sh: $needed is missing; install apt, dpkg-dev and build-essential (Debian)"; exit 1; }
 done
+# The machine's own mirror, unless another one is named.
+MIRROR=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $SUITE" | head -n 1)}
+[ -n "$MIRROR" ] || { echo "kubernetes.sh: this machine's apt has no $SUITE; name a mirror of it with DEBIAN_MIRROR=URL"; exit 1; }
 echo "kubernetes.sh: building $PROGRAMS (5 to 10 minutes, once); log: $folder/build.log"
 exec 3>&1 >"$folder/build.log" 2>&1
 trap 'test $? = 0 || { echo "kubernetes.sh: failed; the last lines of $folder/build.log:"; tail -5 "$folder/build.log"; } >&3' EXIT
