@@ -130,7 +130,7 @@ class MetricSpec(_message.Message):
     targetSize: _builtins.int
     """For versions of KEDA without `targetSizeFloat`."""
     targetSizeFloat: _builtins.float
-    """The part of the metric that one worker serves."""
+    """How much of the metric one worker is for."""
     def __init__(
         self,
         *,

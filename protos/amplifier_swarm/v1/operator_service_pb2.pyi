@@ -2260,8 +2260,8 @@ class CreateTokenRequest(_message.Message):
     """What it is for, for people. At most 128 characters."""
     @_builtins.property
     def valid_for(self) -> _duration_pb2.Duration:
-        """How long it is good, from a second to ten years, by the server's wall clock. Unset: without end, and a join token for
-        a day.
+        """For how long the token is valid, from one second to ten years, by the server's wall clock. If unset, a join token
+        expires after a day, and any other token never.
         """
 
     @_builtins.property

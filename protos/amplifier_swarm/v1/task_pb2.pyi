@@ -790,11 +790,13 @@ class ResourceLimits(_message.Message):
     CPUS_FIELD_NUMBER: _builtins.int
     THREADS_FIELD_NUMBER: _builtins.int
     memory_bytes: _builtins.int
-    """Memory in bytes, from 16 MiB to 1 PiB. 0 is no limit."""
+    """Memory in bytes, from 16 MiB to 1 PiB. 0 means that there is no limit."""
     cpus: _builtins.float
-    """Processor time in seconds a second, from 0.01 to 1,024. 0 is no limit."""
+    """Number of processors: seconds of processor time in each second, from 0.01 to 1,024. 0 means that there is no limit."""
     threads: _builtins.int
-    """Threads of all its programs at once, from 8 to 4,194,304; `pids` in task files. 0 is no limit."""
+    """Number of threads of all its programs together, from 8 to 4,194,304. Task files call it `pids`. 0 means that there is
+    no limit.
+    """
     def __init__(
         self,
         *,
@@ -1019,13 +1021,13 @@ class Task(_message.Message):
     and no model worked. Nothing that was rehearsed is a result.
     """
     kept_ref: _builtins.str
-    """The ref that keeps the work of the completed attempt, if that work has not landed. LandWork lands it. Empty if there
-    is no such work.
+    """The ref that keeps the work of the completed attempt and that LandWork lands. Empty if the work has landed, or if no
+    ref keeps any.
     """
     starts_at: Global___StartPoint.ValueType
     """Where the next attempt, or the present one, starts."""
     work_of: _builtins.int
-    """The attempt whose accepted work an operator has ordered to land. 0 if there is no such order, or it is carried out."""
+    """The number of the attempt whose accepted work an operator has ordered to land. 0 if no such order is pending."""
     @_builtins.property
     def dependencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """See TaskDefinition."""

@@ -25,7 +25,7 @@ _log = structlog.get_logger("swarmd.replication")
 
 
 async def follow(swarm: Swarm) -> AsyncGenerator[pb.FollowDatabaseResponse, None]:
-    """Yields copy after copy: each ends when its log is too long, or the standby too slow."""
+    """Yields the messages of one copy after the other; a copy ends when its log is full or the standby is too slow."""
     try:
         while True:
             async with swarm.db.replication.follow(partial(pass_writer, swarm)) as follower:

@@ -35,7 +35,7 @@ from swarmd.store.file import durable_files
 
 AUTHORITY_DAYS: Final = 3_650
 SERVER_DAYS: Final = 90
-# The certificate of the server is made again when this is left of it.
+# The server's certificate is renewed this long before it expires.
 RENEW_DAYS: Final = 30
 CLOCK_SKEW: Final = timedelta(days=1)
 # An attempt that failed, as on a full disk, is made again after this time.

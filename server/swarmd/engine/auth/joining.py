@@ -27,8 +27,8 @@ from swarmd.store import tokens
 from swarmd.store.tokens import TokenRecord
 from swarmd.store.transaction import Tx
 
-# A credential that opens no stream for so long is deleted, unless its worker is here: fleets that grow and shrink make
-# ever new ones.
+# A credential that opens no stream for so long is deleted, unless its worker is connected. A fleet that is scaled up
+# and down makes new credentials all the time.
 FORGET_AFTER_US: Final = 30 * 86_400 * 1_000_000
 # How exact the time of a credential's last use is: each stream that opens would cost a write otherwise.
 USED_WITHIN_US: Final = 3_600 * 1_000_000
