@@ -12,7 +12,7 @@ GROUP: Final = "swarm.amplifier.dev"
 VERSION: Final = "v1alpha1"
 # Tokens of service accounts are replaced on the disk about once an hour.
 _TOKEN: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
+TIMEOUT_S: Final = 30.0
 
 # The part of a refusal that is shown.
 MAX_ANSWER: Final = 500
@@ -34,7 +34,9 @@ class ClusterApi:
         self._access = access
         self._namespace = namespace
         self._session = aiohttp.ClientSession(
-            base_url=access.server, timeout=_TIMEOUT, connector=aiohttp.TCPConnector(ssl=_tls(access))
+            base_url=access.server,
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+            connector=aiohttp.TCPConnector(ssl=_tls(access)),
         )
 
     async def close(self) -> None:
@@ -74,21 +76,24 @@ class ClusterApi:
     async def _call(
         self, method: str, where: str, body: Document | None = None, *, tolerated: Sequence[int] = ()
     ) -> dict[str, Any] | None:
-        """Returns the answer; None if there is no such object, or for a tolerated refusal."""
+        """Returns the answer. Returns None if the object does not exist, or if the status is one of `tolerated`."""
         headers = {
             "Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"
         }
         token = _TOKEN.read_text().strip() if _TOKEN.exists() else self._access.token
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        async with self._session.request(method, where, json=body, headers=headers) as response:
-            if response.status == 404 or response.status in tolerated:
-                return None
-            if not response.ok:
-                message = f"{method} {where} is refused: {(await response.text())[:MAX_ANSWER]}"
-                raise ClusterRefused(response.request_info, response.history, message=message)
-            answer: dict[str, Any] = await response.json()
-            return answer
+        try:
+            async with self._session.request(method, where, json=body, headers=headers) as response:
+                if response.status == 404 or response.status in tolerated:
+                    return None
+                if not response.ok:
+                    message = f"{method} {where} is refused: {(await response.text())[:MAX_ANSWER]}"
+                    raise ClusterRefused(response.request_info, response.history, message=message)
+                answer: dict[str, Any] = await response.json()
+                return answer
+        except TimeoutError as error:  # aiohttp raises it as it is when the whole time has passed
+            raise aiohttp.ServerTimeoutError(f"{method} {where}: no answer in {TIMEOUT_S:g} s") from error
 
 
 def _tls(access: kopf.ConnectionInfo) -> ssl.SSLContext | bool:

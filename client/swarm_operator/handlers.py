@@ -22,6 +22,8 @@ from swarmctl.api.connection import Connection
 FINALIZER: Final = f"{GROUP}/kill"
 # How soon an end that is not proven yet is asked for again.
 AGAIN_S: Final = 1.0
+# The errors of swarmd and of the API server, which pass.
+_ERRORS: Final = (grpc.RpcError, aiohttp.ClientError)
 
 _log = structlog.get_logger("swarm-operator")
 
@@ -114,10 +116,14 @@ def _swarm_errors() -> Any:
     """Makes an error of swarmd or of the API server a delay, with one line."""
     try:
         yield
-    except grpc.RpcError as error:
-        raise kopf.TemporaryError(f"swarmd: {unpack(error).message}", delay=5) from error
-    except aiohttp.ClientError as error:
-        raise kopf.TemporaryError(f"the API server: {error}", delay=5) from error
+    except _ERRORS as error:
+        raise kopf.TemporaryError(_why(error), delay=5) from error
+
+
+def _why(error: grpc.RpcError | aiohttp.ClientError) -> str:
+    if isinstance(error, grpc.RpcError):
+        return f"swarmd: {unpack(error).message}"
+    return f"the API server: {error}"
 
 
 @contextlib.asynccontextmanager
@@ -126,10 +132,8 @@ async def _looking_for_gone_workers(search: GoneWorkers, interval_s: float) -> A
         while True:
             try:
                 await search.free_tasks()
-            except grpc.RpcError as error:
-                _log.warning("can't look for workers that are gone", why=f"swarmd: {unpack(error).message}")
-            except aiohttp.ClientError as error:
-                _log.warning("can't look for workers that are gone", why=f"the API server: {error}")
+            except _ERRORS as error:
+                _log.warning("can't look for workers that are gone", why=_why(error))
             await asyncio.sleep(interval_s)
 
     looking = asyncio.create_task(look())

@@ -75,10 +75,16 @@ class PlanSync:
         """Imports the plan if it has changed, updates its SwarmTasks, and returns the plan's new status."""
         status = dict(plan.get("status") or {})
         found = await self._text(plan)
+        new_ids: Sequence[str] = ()
         if self._must_import(plan, status, found):
-            status |= await self._import(plan, status, found)
+            changes, new_ids = await self._import(plan, status, found)
+            status |= changes
         tasks = await self._swarm.tasks()
-        await self._mirror(plan, status, tasks)
+        for task_id in new_ids:
+            await self._cluster.add_task(_new_task(plan, task_id))
+        if new_ids:
+            status["taskIds"] = [*status.get("taskIds", ()), *new_ids]
+        await self._mirror(plan, tasks)
         return status | _totals(status, tasks)
 
     async def end_tasks(self, task_ids: Sequence[str], cause: str) -> str:
@@ -89,15 +95,13 @@ class PlanSync:
         if running:
             await self._swarm.kill(running, cause)
             return f"{len(running)} tasks are being killed: {', '.join(running[:5])}"
-        left = [task.task_id for task in known if status_of(task) == "killed" and await self._survives(task)]
+        killed = [task.task_id for task in known if status_of(task) == "killed"]
+        left = [task_id for task_id in killed if await self._swarm.survivors(task_id)]
         return (
             f"processes of {', '.join(left)} could not be ended; end them on the host of {left[0]}"
             if left
             else ""
         )
-
-    async def _survives(self, task: Task) -> bool:
-        return await self._swarm.survivors(task.task_id) > 0
 
     async def _text(self, plan: Document) -> PlanText:
         spec = plan["spec"]
@@ -119,7 +123,10 @@ class PlanSync:
         waits = time.monotonic() < self._retry_s.get(plan["metadata"]["uid"], 0.0)
         return applied["status"] != "True" and not waits
 
-    async def _import(self, plan: Document, status: Document, found: PlanText) -> dict[str, Any]:
+    async def _import(
+        self, plan: Document, status: Document, found: PlanText
+    ) -> tuple[dict[str, Any], Sequence[str]]:
+        """Returns the changes of the status, and the tasks that have no SwarmTask yet."""
         reason, message, ids = await self._send(plan, found)
         if reason != "Imported":
             self._retry_s[plan["metadata"]["uid"]] = time.monotonic() + AGAIN_S
@@ -131,12 +138,8 @@ class PlanSync:
             status.get("conditions", ()), "Applied", status=reason == "Imported", reason=reason, message=message,
             generation=generation,
         )  # fmt: skip
-        return {
-            "conditions": conditions,
-            "observedGeneration": generation,
-            "digest": found.digest,
-            "pendingIds": [task_id for task_id in ids if task_id not in known],
-        }
+        changes = {"conditions": conditions, "observedGeneration": generation, "digest": found.digest}
+        return changes, [task_id for task_id in ids if task_id not in known]
 
     async def _send(self, plan: Document, found: PlanText) -> tuple[str, str, list[str]]:
         if found.fault:
@@ -154,11 +157,8 @@ class PlanSync:
         warnings = [warning.text(name) for warning in (*parsed.warnings, *reply.warnings)]
         return "Imported", "; ".join([counts, *warnings]), [task.definition.task_id for task in parsed.tasks]
 
-    async def _mirror(self, plan: Document, status: dict[str, Any], tasks: Mapping[str, Task]) -> None:
-        """Creates the SwarmTasks of new tasks, updates those that have changed, and kills those that are marked."""
-        for task_id in status.pop("pendingIds", ()):
-            await self._cluster.add_task(_new_task(plan, task_id))
-            status.setdefault("taskIds", []).append(task_id)
+    async def _mirror(self, plan: Document, tasks: Mapping[str, Task]) -> None:
+        """Updates the SwarmTasks that have changed, and kills the tasks of those that are marked."""
         marked = []
         for found in await self._cluster.tasks(plan["metadata"]["name"]):
             if (task := tasks.get(found["spec"]["taskId"])) is None:

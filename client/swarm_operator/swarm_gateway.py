@@ -30,6 +30,8 @@ class SwarmGateway:
         self._stub = stub
         self._seq = -1
         self._tasks: dict[str, Task] = {}
+        # The plans are brought to the swarm at the same time, and one reading of the tasks serves all.
+        self._reading = asyncio.Lock()
 
     async def add(self, plan: Plan) -> ImportReply:
         """Imports a plan; raises PlanRefused as well."""
@@ -37,12 +39,13 @@ class SwarmGateway:
 
     async def tasks(self) -> Mapping[str, Task]:
         """Returns all tasks by id. They are read again only after an event."""
-        swarm = await asyncio.to_thread(self._stub.GetSwarm, GetSwarmRequest(), timeout=DEADLINE_S)
-        if swarm.swarm.last_event_seq != self._seq:
-            found = await asyncio.to_thread(TaskList(self._stub).first, 0)
-            self._tasks = {task.task_id: task for task in found}
-            self._seq = swarm.swarm.last_event_seq
-        return self._tasks
+        async with self._reading:
+            swarm = await asyncio.to_thread(self._stub.GetSwarm, GetSwarmRequest(), timeout=DEADLINE_S)
+            if swarm.swarm.last_event_seq != self._seq:
+                found = await asyncio.to_thread(TaskList(self._stub).first, 0)
+                self._tasks = {task.task_id: task for task in found}
+                self._seq = swarm.swarm.last_event_seq
+            return self._tasks
 
     async def kill(self, task_ids: Sequence[str], cause: str) -> None:
         """Orders the end of tasks; a task that has ended or is unknown is left alone."""
