@@ -1,15 +1,18 @@
 """A connection to one swarmd: the stub, and errors as exits of the program."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import grpc
-from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from amplifier_swarm.channel import Endpoint, dial_blocking
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.text import one_line
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from swarmctl.api.errors import explain
+
+if TYPE_CHECKING:
+    from grpc_health.v1.health_pb2_grpc import HealthStub
 
 
 def pinned(endpoint: Endpoint) -> Endpoint:
@@ -44,7 +47,14 @@ class Connection:
         self._server = endpoint.server
         self._channel = dial_blocking(endpoint)
         self.stub = OperatorServiceStub(self._channel)
-        self.health = HealthStub(self._channel)
+
+    @property
+    def health(self) -> "HealthStub":
+        """The methods of the server's health service."""
+        # Imported here: only `ping` calls it.
+        from grpc_health.v1.health_pb2_grpc import HealthStub  # noqa: PLC0415
+
+        return HealthStub(self._channel)
 
     def close(self) -> None:
         """Ends all open calls and closes the channel."""

@@ -4,6 +4,7 @@ Invariant: nothing is dialled, and gRPC is not even imported, before a command a
 """
 
 import os
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -40,15 +41,20 @@ class CommandContext:
     def stub(self) -> "OperatorServiceStub":
         """The server's methods; the first use opens the connection."""
         if self._connection is None:
-            self._connection = connect(self.options)
+            self._connection = connect(self.endpoint)
         return self._connection.stub
 
     @property
     def health(self) -> "HealthStub":
         """Returns the methods of the server's health service, which need no token."""
         if self._connection is None:
-            self._connection = connect(self.options, with_token=False)
+            self._connection = connect(endpoint_of(self.options, with_token=False))
         return self._connection.health
+
+    @cached_property
+    def endpoint(self) -> "Endpoint":
+        """The server and the credentials, with the CA that was found by a fingerprint; raises as `endpoint_of`."""
+        return endpoint_of(self.options)
 
     @property
     def server(self) -> str:
@@ -77,20 +83,20 @@ class CommandContext:
         self._connection.raise_as_exit(error)
 
 
-def connect(options: GlobalOptions, *, with_token: bool = True) -> "Connection":
-    """Opens the connection that the common options describe.
+def connect(endpoint: "Endpoint") -> "Connection":
+    """Opens a connection."""
+    # Imported here: `--help` need not wait for gRPC.
+    from swarmctl.api.connection import Connection  # noqa: PLC0415
+
+    return Connection(endpoint)
+
+
+def endpoint_of(options: GlobalOptions, *, with_token: bool = True) -> "Endpoint":
+    """Returns the server and the credentials that the common options describe.
 
     Raises:
         ProgramExit: an option is wrong, or there is no usable token.
     """
-    # Imported here: `--help` need not wait for gRPC.
-    from swarmctl.api.connection import Connection  # noqa: PLC0415
-
-    return Connection(endpoint_of(options, with_token=with_token))
-
-
-def endpoint_of(options: GlobalOptions, *, with_token: bool = True) -> "Endpoint":
-    """Returns the server and the credentials that the common options describe; raises ProgramExit as `connect`."""
     from amplifier_swarm.channel import Endpoint, check_address  # noqa: PLC0415  # as above
     from swarmctl.api.connection import pinned  # noqa: PLC0415
 
@@ -109,14 +115,9 @@ def endpoint_of(options: GlobalOptions, *, with_token: bool = True) -> "Endpoint
 
 def _ca_of(options: GlobalOptions) -> Path | None:
     """Returns the CA file: as given, else the one of the project's server, if that is the server to dial."""
-    if (
-        options.tls_ca is not None
-        or options.tls_ca_fingerprint
-        or options.server
-        or not _is_discovered(options)
-    ):
+    if options.tls_ca is not None or options.tls_ca_fingerprint:
         return options.tls_ca
-    state = _discovered_state()
+    state = _dialled_project(options)
     return None if state is None else state.server_ca()
 
 
@@ -156,13 +157,14 @@ def server_of(options: GlobalOptions) -> str:
 
     Server and token of a project go together: with a given token, the default server is meant.
     """
-    if options.server:
-        return options.server
-    state = _discovered_state() if _is_discovered(options) else None
-    return (None if state is None else state.server_address()) or DEFAULT_SERVER
+    state = _dialled_project(options)
+    return options.server or (None if state is None else state.server_address()) or DEFAULT_SERVER
 
 
-def _discovered_state() -> ProjectState | None:
+def _dialled_project(options: GlobalOptions) -> ProjectState | None:
+    """Returns the state of the project whose server is dialled; None if the options name a server or a token."""
+    if options.server or not _is_discovered(options):
+        return None
     file = discovered_token_file()
     return None if file is None else ProjectState(project=working_folder(), folder=file.parent)
 

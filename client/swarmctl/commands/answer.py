@@ -11,6 +11,7 @@ from amplifier_swarm.v1.operator_service_pb2 import AnswerTaskRequest, GetTaskRe
 from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.arguments import TaskId
 from swarmctl.cli.context import CommandContext
+from swarmctl.plan.source import STDIN, read_source
 from swarmctl.render.tasks import changed_blocks
 
 
@@ -36,7 +37,7 @@ def run(
     request = AnswerTaskRequest(
         task_id=found.task.task_id,
         hold_id=questions[-1].hold_id,
-        text=typer.get_text_stream("stdin").read() if text == "-" else text,
+        text=read_source(STDIN).text if text == STDIN else text,
         option=option or 0,
     )
     answered = ctl.stub.AnswerTask(request, timeout=DEADLINE_S).task

@@ -20,6 +20,5 @@ def run(
     be held. One that can't be held keeps no other from it.
     """
     result = task_actions.hold(ctl.stub, tasks, cause=cause)
-    show_changed(ctl, result, done="held")
-    if (refusal := task_actions.refusal_exit(result, done="held")) is not None:
+    if (refusal := show_changed(ctl, result, done="held")) is not None:
         raise refusal

@@ -1,12 +1,12 @@
 """`swarmctl land`."""
 
-from amplifier_swarm.documents.tasks import list_document
 from swarmctl import text_format
 from swarmctl.api import task_actions
 from swarmctl.cli.arguments import TaskIds
+from swarmctl.cli.changed_tasks import show_changed
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
-from swarmctl.render.tasks import changed_blocks, landing_text
+from swarmctl.render.tasks import landing_text
 
 
 def run(ctl: CommandContext, tasks: TaskIds) -> None:
@@ -21,15 +21,9 @@ def run(ctl: CommandContext, tasks: TaskIds) -> None:
     `land` lands it after all.
     """
     result = task_actions.land(ctl.stub, tasks)
-    task_actions.show_refusals(result)
-    refusal = task_actions.refusal_exit(result, done="landed")
-    if refusal is not None and not result.concerned:
-        raise refusal
-    ctl.printer.show([*result.tasks, *result.unchanged], list_document, changed_blocks)
+    refusal = show_changed(ctl, result, done="landed")
     for task in result.unchanged:
         print_err(f"swarmctl: {task.task_id} {landing_text(task)}; nothing was changed")
-    if result.omitted:
-        print_err(f"swarmctl: and {text_format.plural(result.omitted, 'more task')}; see `swarmctl list`")
     if result.waiting:
         print_err(
             f"swarmctl: {text_format.plural(result.waiting, 'task')} that had not started: waiting for it"

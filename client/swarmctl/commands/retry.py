@@ -30,10 +30,10 @@ def run(
     if not tasks and not failed:
         raise ProgramExit(ExitCode.USAGE, "no task given", hint="name tasks, or say --failed")
     result = task_actions.retry(ctl.stub, tasks or (), failed=failed, despite_survivors=despite_survivors)
-    show_changed(ctl, result, done="retried")
+    refusal = show_changed(ctl, result, done="retried")
     if not result.changed:
         print_err("swarmctl: no task has failed")
     if result.revived:
         print_err(f"swarmctl: {text_format.plural(result.revived, 'skipped task')} revived")
-    if (refusal := task_actions.refusal_exit(result, done="retried")) is not None:
+    if refusal is not None:
         raise refusal

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from amplifier_swarm.documents import Document
+from amplifier_swarm.proxy import is_loopback_host
 from amplifier_swarm.state_paths import LOGS, WORKER_TOKEN, ProjectState, make_private_folder, project_state
 from swarmctl.cli.arguments import ProjectRoot
 from swarmctl.cli.context import CommandContext
@@ -20,8 +21,6 @@ from swarmctl.render.blocks import Blocks, cell, facts
 from swarmctl.run.worker_token import ensure_worker_token
 from swarmctl.slurm.job import WorkerArray
 from swarmctl.slurm.job import submit as submit_script
-
-_LOOPBACK: Final = ("127.", "localhost:", "[::1]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def submit(
     if only_print:
         sys.stdout.write(script)
         return
-    if ctl.server.startswith(_LOOPBACK):
+    if is_loopback_host(ctl.server.rpartition(":")[0]):
         print_err(f"swarmctl: {ctl.server} is this machine alone: workers on other nodes can't reach it")
     make_private_folder(array.log.parent)
     if options.worker_token_file is None:

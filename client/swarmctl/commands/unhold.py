@@ -9,6 +9,5 @@ from swarmctl.cli.context import CommandContext
 def run(ctl: CommandContext, tasks: TaskIds) -> None:
     """A task that is not held is left alone. A task whose builder asks waits for `answer` instead."""
     result = task_actions.unhold(ctl.stub, tasks)
-    show_changed(ctl, result, done="unheld")
-    if (refusal := task_actions.refusal_exit(result, done="unheld")) is not None:
+    if (refusal := show_changed(ctl, result, done="unheld")) is not None:
         raise refusal

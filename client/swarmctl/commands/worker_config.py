@@ -9,7 +9,7 @@ from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.proxy import is_loopback_host
 from amplifier_swarm.v1.operator_service_pb2 import CreateTokenRequest, Role
 from swarmctl.api.timeouts import DEADLINE_S
-from swarmctl.cli.context import CommandContext, endpoint_of
+from swarmctl.cli.context import CommandContext
 from swarmctl.cli.token_flags import TermFlags
 from swarmctl.console import print_err
 from swarmctl.render.worker_config import WorkerSettings, settings_blocks, settings_document
@@ -41,7 +41,7 @@ def run(
     Write the output to a file that only its owner may read. It names the command to type on the other machine.
     """
     _check_name(name, terms)
-    endpoint = endpoint_of(ctl.options)
+    endpoint = ctl.endpoint
     shown = _certificate(endpoint)
     reached = _address(endpoint, shown, address)
     request = CreateTokenRequest(
