@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.fingerprint import PREFIX
-from amplifier_swarm.proxy import proxy_variable
+from amplifier_swarm.proxy import host_of, proxy_variable
 from amplifier_swarm.text_files import without_bom
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def certificates_in(pem: bytes) -> list[bytes]:
 
 def authority_from(pem: bytes, fingerprint: str) -> bytes | None:
     """Returns the certificate with that fingerprint, in PEM form; None if it is not among those of the file."""
-    found = next((der for der in certificates_in(pem) if fingerprint_of(der) == fingerprint), None)
-    return None if found is None else _pem(found)
+    return _with_fingerprint(certificates_in(pem), fingerprint)
 
 
 def read_authority(file: Path, fingerprint: str) -> bytes:
@@ -96,15 +95,14 @@ def fetch_authority(server: str, fingerprint: str) -> bytes:
         FirstContactFailed: There is no TLS server at the `HOST:PORT`, or it is out of reach.
         ProgramExit: The server shows no certificate with the fingerprint.
     """
-    shown = shown_certificates(server)
-    found = next((der for der in shown if fingerprint_of(der) == fingerprint), None)
+    found = _with_fingerprint(shown_certificates(server), fingerprint)
     if found is None:
         raise ProgramExit(
             ExitCode.UNREACHABLE,
             f"{server} shows no certificate with the fingerprint {fingerprint}",
             hint="compare it with the line that swarmd prints at its start; if it is right, somebody stands between",
         )
-    return _pem(found)
+    return found
 
 
 def shown_certificates(server: str) -> list[bytes]:
@@ -123,7 +121,7 @@ def shown_certificates(server: str) -> list[bytes]:
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
     try:
-        with connect(server) as line, context.wrap_socket(line, server_hostname=_host(server)) as secure:
+        with connect(server) as line, context.wrap_socket(line, server_hostname=host_of(server)) as secure:
             return _chain(secure)
     except (OSError, ValueError) as error:
         raise FirstContactFailed(str(error)) from error
@@ -171,7 +169,7 @@ def connect(server: str) -> socket.socket:
     Raises:
         OSError: The server or the proxy is out of reach, or the proxy refuses.
     """
-    host, port = _host(server), int(server.rpartition(":")[2])
+    host, port = host_of(server), int(server.rpartition(":")[2])
     variable = proxy_variable(server, tls=True)
     if variable is None:
         return socket.create_connection((host, port), timeout=TIMEOUT_S)
@@ -191,19 +189,19 @@ def connect(server: str) -> socket.socket:
     return line
 
 
-def _host(server: str) -> str:
-    return server.rpartition(":")[0].strip("[]")
-
-
 def _chain(secure: "ssl.SSLSocket") -> list[bytes]:
     if hasattr(secure, "get_unverified_chain"):  # Python 3.13
         return list(secure.get_unverified_chain())
     inner: Any = secure._sslobj  # type: ignore[attr-defined]  # noqa: SLF001  # the same, before it was public
-    return [binascii.a2b_base64(_body(one.public_bytes())) for one in inner.get_unverified_chain()]
+    return [
+        der for one in inner.get_unverified_chain() for der in certificates_in(one.public_bytes().encode())
+    ]
 
 
-def _body(pem: str) -> str:
-    return "".join(line for line in pem.splitlines() if not line.startswith("-----"))
+def _with_fingerprint(certificates: Sequence[bytes], fingerprint: str) -> bytes | None:
+    """Returns the certificate with that fingerprint, in PEM form."""
+    found = next((der for der in certificates if fingerprint_of(der) == fingerprint), None)
+    return None if found is None else _pem(found)
 
 
 def _pem(der: bytes) -> bytes:

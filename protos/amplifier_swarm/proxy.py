@@ -25,7 +25,7 @@ def is_loopback_host(host: str) -> bool:
 
 def channel_options(address: str, *, tls: bool) -> tuple[tuple[str, int], ...]:
     """Returns the channel options that keep proxies away from a `HOST:PORT`, where they must be kept away."""
-    return () if tls and not is_loopback_host(_host(address)) else _DIRECT
+    return () if tls and not is_loopback_host(host_of(address)) else _DIRECT
 
 
 def proxy_variable(address: str, *, tls: bool, environment: Mapping[str, str] = os.environ) -> str | None:
@@ -34,12 +34,12 @@ def proxy_variable(address: str, *, tls: bool, environment: Mapping[str, str] = 
         return None
     found = next((name for name in VARIABLES if environment.get(name)), None)
     bypass = next((environment[name] for name in BYPASS_VARIABLES if environment.get(name)), "")
-    if any(_matches(_host(address), entry.strip()) for entry in bypass.split(",")):
+    if any(_matches(host_of(address), entry.strip()) for entry in bypass.split(",")):
         return None
     return found
 
 
-def _host(address: str) -> str:
+def host_of(address: str) -> str:
     return address.rpartition(":")[0].strip("[]")
 
 

@@ -95,8 +95,8 @@ def started(config: WorkerConfig, *, version: str) -> Iterator[Startup]:
 
 
 def _endpoint(config: WorkerConfig, server: str, root: Path) -> Endpoint:
-    token = find_token(config.token_file, projects=(root,), warn=_log.warning)
     file = token_file_in_use(config.token_file, projects=(root,))
+    token = find_token(file, projects=(root,), warn=_log.warning)
     endpoint = Endpoint(
         server,
         token,

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from amplifier_swarm.vocabulary import SandboxName
 from swarm_worker.domain.changes import Change, EarlierWork, Landing
 from swarm_worker.domain.people import PersonAnswer, PersonNote, Question
-from swarm_worker.domain.sandbox import NO_LIMITS, NetworkAccess, ResourceLimits, SandboxKind
+from swarm_worker.domain.sandbox import NO_LIMITS, NetworkAccess, ResourceLimits
 from swarm_worker.domain.types import LeaseId, Role, SessionId
 from swarm_worker.domain.workspaces import LandingStyle, RetryFrom, WorkspaceKind
 
@@ -94,7 +95,7 @@ class Task:
     # None means as the end of the attempt before suggests.
     retry_from: RetryFrom | None = None
     # None means as the worker is set.
-    sandbox: SandboxKind | None = None
+    sandbox: SandboxName | None = None
     network: NetworkAccess = NetworkAccess.FULL
     limits: ResourceLimits = NO_LIMITS
 

@@ -6,15 +6,6 @@ from typing import Final, NamedTuple
 from amplifier_swarm.sizes import format_bytes
 
 
-class SandboxKind(StrEnum):
-    """The kind of a sandbox."""
-
-    NONE = "none"
-    AUTO = "auto"
-    BWRAP = "bwrap"
-    CONTAINER = "container"
-
-
 class NetworkAccess(StrEnum):
     """The extent to which a task reaches the network."""
 

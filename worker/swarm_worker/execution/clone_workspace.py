@@ -97,9 +97,10 @@ class CloneWorkspace:
         self.leased.add(self.folder.name)
         try:
             tip = await self.source.fetch(self.assignment.base)
-            if landing := await self._new_clone.landed_before(tip):
+            new = self._new_clone()
+            if landing := await new.landed_before(tip):
                 return Outcome(OutcomeKind.COMPLETED, landing=landing)
-            self._clone = await self._new_clone.make(tip)
+            self._clone = await new.make(tip)
         except MissingCommit as error:
             return Outcome(OutcomeKind.DECLINED, failure=_bad_config(str(error)))
         except MissingWork as error:
@@ -173,7 +174,6 @@ class CloneWorkspace:
                 await asyncio.to_thread(write_note, self.folder, self._attempt_note(ended=True))
         return replace(outcome, change=self._change)
 
-    @property
     def _new_clone(self) -> NewClone:
         return NewClone(
             source=self.source,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from swarm_worker.guard.limit_groups import LimitGroup
+from swarm_worker.guard.limit_groups import EVENTS_1, EVENTS_2, LimitGroup
 
 # How long one call of the runtime may take.
 CALL_S: Final = 10.0
@@ -18,9 +18,6 @@ RETRY_S: Final = 0.2
 # The exit code of `container exists` for a container that is not there.
 NOT_THERE: Final = 1
 CGROUPS: Final = "/sys/fs/cgroup"
-# The file and the word of the count of times that a limit was reached, for both versions of control groups.
-EVENTS_1: Final = {"memory": ("memory.oom_control", "oom_kill"), "pids": ("pids.events", "max")}
-EVENTS_2: Final = {"memory": ("memory.events", "oom_kill"), "pids": ("pids.events", "max")}
 
 
 class SessionContainer(NamedTuple):

@@ -5,9 +5,13 @@ how often a limit was reached. Only the standard library is imported.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from swarm_worker.guard.containment import make_cgroup, remove_cgroup
+
+# The file and the word of the count of times that a limit was reached, for both versions of control groups.
+EVENTS_1: Final = {"memory": ("memory.oom_control", "oom_kill"), "pids": ("pids.events", "max")}
+EVENTS_2: Final = {"memory": ("memory.events", "oom_kill"), "pids": ("pids.events", "max")}
 
 
 class LimitGroup(NamedTuple):

@@ -1,6 +1,5 @@
 """Probes of what the worker can enforce on sessions: the sandbox, and a limit of each resource."""
 
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +14,7 @@ from swarm_worker.execution.trial import trial_plan
 from swarm_worker.guard.containers import end_container
 from swarm_worker.preflight.probe import Probe
 from swarm_worker.runners.base import Runner
+from swarm_worker.runners.programs import run_program
 from swarm_worker.sandbox.abilities import ALL_SESSIONS, Abilities, find_abilities
 from swarm_worker.sandbox.bwrap import Bubblewrap
 from swarm_worker.sandbox.confinement import Confinement
@@ -76,16 +76,11 @@ def _start_fault(
         confined = confinement.confine(launch, place / "private")
         outer = confined.argv[: len(confined.argv) - len(argv)]
         try:
-            done = subprocess.run(
-                [*outer, *FIND, argv[0]], env=dict(confined.env), cwd=root, stdin=subprocess.DEVNULL,
-                capture_output=True, text=True, errors="replace", check=False, timeout=START_S,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return f"no answer in {START_S:g} s"
+            found = run_program([*outer, *FIND, argv[0]], env=confined.env, cwd=root, timeout_s=START_S)
         finally:
             if confined.container is not None:
                 end_container(confined.container, confined.env)
-    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no reason"])[-1]
+    return "" if found.code == 0 else found.error_line
 
 
 def _probe_limits(abilities: Abilities) -> Probe:

@@ -19,7 +19,7 @@ from amplifier_swarm.pinning import FirstContactFailed, fetch_authority
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.config import WorkerConfig
 from swarm_worker.rpc.connection import ServerConnection, connected
-from swarm_worker.rpc.retry import CALL_TIMEOUT_S, CallRetry, OutageLog, exit_for
+from swarm_worker.rpc.retry import CALL_TIMEOUT_S, CallRetry, OutageLog, exit_for, exit_for_settings
 from swarm_worker.storage.credential import OwnCredential, draw_credential, keep_credential
 from swarm_worker.storage.files import write_durably
 from swarm_worker.storage.state_dir import StateFolder
@@ -83,15 +83,11 @@ async def _exchange(connection: ServerConnection, request: wire.JoinSwarmRequest
 def _exit_for(error: WireError) -> ProgramExit | None:
     if error.reason == JOIN_REFUSED:
         return ProgramExit(ExitCode.DENIED, error.message)
-    if error.code is grpc.StatusCode.INVALID_ARGUMENT:
-        return ProgramExit(
-            ExitCode.USAGE, f"the server does not accept this worker: {error.message}", hint="check its flags"
-        )
     if error.code is grpc.StatusCode.UNIMPLEMENTED:
         return ProgramExit(
             ExitCode.UNREACHABLE, "the server knows no join tokens", hint="is it as new as this worker?"
         )
-    return exit_for(error)
+    return exit_for(error) or exit_for_settings(error)
 
 
 def _request(config: WorkerConfig, folder: StateFolder, credential: OwnCredential) -> wire.JoinSwarmRequest:

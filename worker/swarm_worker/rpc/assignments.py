@@ -6,8 +6,9 @@ from typing import Final, Literal
 from amplifier_swarm import light_imports
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
+from amplifier_swarm.vocabulary import SandboxName
 from swarm_worker.domain import changes, model, people, types, workspaces
-from swarm_worker.domain.sandbox import NetworkAccess, ResourceLimits, SandboxKind
+from swarm_worker.domain.sandbox import NetworkAccess, ResourceLimits
 from swarm_worker.rpc.orders import seconds
 
 _Limit = Literal["builder_timeout", "validator_timeout", "stall_timeout", "check_timeout"]
@@ -20,9 +21,13 @@ _LANDINGS: Final = {
 _STARTS: Final = {
     task_pb2.RetryFrom.Value(f"RETRY_FROM_{start.name}"): start for start in workspaces.RetryFrom
 }
-_SANDBOXES: Final = {task_pb2.SandboxKind.Value(f"SANDBOX_KIND_{kind.name}"): kind for kind in SandboxKind}
+_SANDBOXES: Final = {task_pb2.SandboxKind.Value(f"SANDBOX_KIND_{kind.name}"): kind for kind in SandboxName}
 _NETWORKS: Final = {
     task_pb2.NetworkAccess.Value(f"NETWORK_ACCESS_{access.name}"): access for access in NetworkAccess
+}
+# A class that only a newer server knows is none.
+_FAILURES: Final = {
+    task_pb2.FailureClass.Value(f"FAILURE_CLASS_{kind.name}"): kind for kind in model.FailureClass
 }
 
 
@@ -40,7 +45,7 @@ def assignment(claim: wire.Claim) -> model.Assignment:
         base=claim.base,
         first_base=claim.first_base,
         previous_head=claim.previous_head,
-        previous_failure=_failure_class(claim.previous_failure),
+        previous_failure=_FAILURES.get(claim.previous_failure),
         work=_work(claim.work) if claim.starts_at == task_pb2.START_POINT_LANDING else None,
         creation=claim.creation,
         answers=tuple(people.PersonAnswer(a.question, a.text, a.author) for a in claim.answers),
@@ -50,13 +55,6 @@ def assignment(claim: wire.Claim) -> model.Assignment:
 
 def _work(work: wire.KeptWork) -> changes.EarlierWork:
     return changes.EarlierWork(work.attempt, work.base, work.head, work.ref, work.session_id)
-
-
-def _failure_class(value: int) -> model.FailureClass | None:
-    """Returns the class; None for none, and for one that only a newer server knows."""
-    found = task_pb2.FailureClass.DESCRIPTOR.values_by_number.get(value) if value else None
-    name = found.name.removeprefix("FAILURE_CLASS_").lower() if found else ""
-    return model.FailureClass(name) if name in set(model.FailureClass) else None
 
 
 def _dependency_result(result: wire.DependencyResult) -> model.DependencyResult:

@@ -10,7 +10,7 @@ from amplifier_swarm.errors import WireError, unpack
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.rpc.connection import ServerConnection
-from swarm_worker.rpc.retry import CallRetry, OutageLog, exit_for
+from swarm_worker.rpc.retry import CallRetry, OutageLog, exit_for, exit_for_settings
 from swarm_worker.supervision.fence import now_s
 
 RECONNECT_CAP_S: Final = 5.0
@@ -73,7 +73,7 @@ class ClaimStream:
             error = await self._listen(metadata)
             if metadata != self._connection.metadata:
                 continue  # the token was replaced meanwhile, and perhaps revoked for that
-            if end := exit_for(error) or _exit_for_bad_settings(error):
+            if end := _exit_for(error):
                 raise end
             if self._wanted.is_set():
                 await self._retry.wait_after(error)
@@ -100,11 +100,7 @@ class ClaimStream:
         return WireError(grpc.StatusCode.UNAVAILABLE, "the server ended the stream")
 
 
-def _exit_for_bad_settings(error: WireError) -> ProgramExit | None:
+def _exit_for(error: WireError) -> ProgramExit | None:
     if error.reason == REHEARSAL_REFUSED:
         return ProgramExit(ExitCode.USAGE, error.message)
-    if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
-        return None
-    return ProgramExit(
-        ExitCode.USAGE, f"the server does not accept this worker: {error.message}", hint="check its flags"
-    )
+    return exit_for(error) or exit_for_settings(error)

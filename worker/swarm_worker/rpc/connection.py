@@ -74,7 +74,7 @@ class DialledConnection(ServerConnection):
 
     def renew(self) -> None:
         """See ServerConnection. Calls that are open stay on the old channel."""
-        if not self._endpoint.tls_files or not self._tls_changes.poll():
+        if not self._tls_changes.poll():
             return
         try:
             channel = dial(self._endpoint)

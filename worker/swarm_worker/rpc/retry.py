@@ -34,6 +34,15 @@ def exit_for(error: WireError) -> ProgramExit | None:
     return None
 
 
+def exit_for_settings(error: WireError) -> ProgramExit | None:
+    """Returns the end of a worker whose own settings the server refuses; None for every other error."""
+    if error.code is not REFUSED:
+        return None
+    return ProgramExit(
+        ExitCode.USAGE, f"the server does not accept this worker: {error.message}", hint="check its flags"
+    )
+
+
 class RetryBackoff:
     """An exponential backoff with full jitter: each wait is random between zero and a bound that doubles to a cap."""
 

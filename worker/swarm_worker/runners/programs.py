@@ -28,6 +28,13 @@ class ProgramAnswer:
         failed = [line for line in lines if "FAIL" in line]
         return one_line((failed or lines or ["it printed nothing"])[-1], LAST_LINE_CHARS)
 
+    @property
+    def error_line(self) -> str:
+        """Returns the last line of the errors, else the exit code."""
+        return one_line(
+            (self.err.strip().splitlines() or [f"it ended with {self.code}"])[-1], LAST_LINE_CHARS
+        )
+
 
 def run_program(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, timeout_s: float) -> ProgramAnswer:
     """Runs a program until it exits, at most `timeout_s`. Call it before the worker starts threads or guards."""

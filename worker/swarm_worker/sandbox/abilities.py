@@ -4,7 +4,6 @@ They are found at its start by trying, announced to the server, and shown by `--
 """
 
 import os
-import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +15,9 @@ from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from amplifier_swarm.vocabulary import SandboxName
 from swarm_worker.config import WorkerConfig
-from swarm_worker.domain.sandbox import NO_LIMITS, NetworkAccess, Resource, ResourceLimits, SandboxKind
+from swarm_worker.domain.sandbox import NO_LIMITS, NetworkAccess, Resource, ResourceLimits
 from swarm_worker.runners.base import Runner
+from swarm_worker.runners.programs import run_program
 from swarm_worker.sandbox.container import NO_CONTAINERS, ContainerProbe
 from swarm_worker.sandbox.visible import Binding, is_visible, read_bindings
 from swarm_worker.supervision.limit_groups import LimitGroups, find_limit_groups, machine_size
@@ -64,25 +64,23 @@ class Abilities:
     bindings: Sequence[Binding] = ()
 
     @property
-    def sandboxes(self) -> Sequence[SandboxKind]:
+    def sandboxes(self) -> Sequence[SandboxName]:
         """The kinds of sandbox in which the worker runs tasks."""
         if self.wanted in ALL_SESSIONS:
-            return (SandboxKind(self.wanted.value),)
+            return (self.wanted,)
         offers = self.wanted is SandboxName.AUTO and self.bubblewrap.path
-        return (SandboxKind.NONE, SandboxKind.BWRAP) if offers else (SandboxKind.NONE,)
+        return (SandboxName.NONE, SandboxName.BWRAP) if offers else (SandboxName.NONE,)
 
-    def uses_sandbox(self, asked: SandboxKind | None, network: NetworkAccess) -> bool:
+    def uses_sandbox(self, asked: SandboxName | None, network: NetworkAccess) -> bool:
         """Returns whether a task runs in a sandbox; the server sends no task that asks for what is not offered."""
         if self.wanted in ALL_SESSIONS:
             return True
-        return asked in (SandboxKind.AUTO, SandboxKind.BWRAP) or network is NetworkAccess.NONE
+        return asked in (SandboxName.AUTO, SandboxName.BWRAP) or network is NetworkAccess.NONE
 
     @property
     def can_cut_network(self) -> bool:
         """Returns whether its sandboxes can be without a network."""
-        if self.wanted is SandboxName.CONTAINER:
-            return self.containers.can_cut_network
-        return SandboxKind.BWRAP in self.sandboxes and self.bubblewrap.can_cut_network
+        return self.bubblewrap.can_cut_network or self.containers.can_cut_network
 
     @property
     def limitable(self) -> Collection[Resource]:
@@ -93,8 +91,10 @@ class Abilities:
     @property
     def highest(self) -> ResourceLimits:
         """The highest limits that can be kept; 0 for what can't be limited."""
-        size = machine_size() if self.containers.runtime else self.limit_groups.highest
-        memory, cpus, pids = (size.limit_of(each) if each in self.limitable else 0 for each in Resource)
+        if not self.containers.runtime:
+            return self.limit_groups.highest
+        size, limitable = machine_size(), self.limitable
+        memory, cpus, pids = (size.limit_of(each) if each in limitable else 0 for each in Resource)
         return ResourceLimits(int(memory), float(cpus), int(pids))
 
     @property
@@ -115,11 +115,7 @@ class Abilities:
 
     def register(self, request: wire.ClaimTaskRequest) -> None:
         """Adds what the server needs to know."""
-        highest = self.highest.lowest(self.own_limits)
-        known = [
-            limit if resource in self.limitable else 0
-            for resource, limit in zip(Resource, highest, strict=True)
-        ]
+        limits = self.highest.lowest(self.own_limits)
         request.enforcement.CopyFrom(
             task_pb2.Enforcement(
                 sandboxes=[
@@ -127,7 +123,7 @@ class Abilities:
                 ],
                 no_network=self.can_cut_network,
                 limits=task_pb2.ResourceLimits(
-                    memory_bytes=int(known[0]), cpus=known[1], threads=int(known[2])
+                    memory_bytes=limits.memory_bytes, cpus=limits.cpus, threads=limits.pids
                 ),
             )
         )
@@ -220,20 +216,5 @@ def probe_bubblewrap(project_root: Path, env: Mapping[str, str]) -> BubblewrapPr
 
 def _fault_of(argv: Sequence[str]) -> str:
     """Returns why the command fails; empty if it succeeds."""
-    try:
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=PROBE_S,
-        )
-    except subprocess.TimeoutExpired:
-        return f"{argv[0]} gave no answer in {PROBE_S:g} s"
-    except OSError as error:
-        return f"{argv[0]} can't be started: {error.strerror}"
-    if done.returncode == 0:
-        return ""
-    return (done.stderr.strip().splitlines() or [f"{argv[0]} ended with {done.returncode}"])[-1]
+    answer = run_program(argv, env=os.environ, cwd=Path(), timeout_s=PROBE_S)
+    return "" if answer.code == 0 else answer.error_line

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from amplifier_swarm.light_imports import find_program
 from swarm_worker.domain.sandbox import NO_LIMITS, Resource, ResourceLimits
 from swarm_worker.guard.containers import SessionContainer, end_container
 from swarm_worker.guard.marked import STATE_MARKER
+from swarm_worker.runners.programs import ProgramAnswer, run_program
 from swarm_worker.sandbox.container import (
     LABEL,
     ContainerProbe,
@@ -67,7 +67,7 @@ def _missing(runtime: ContainerRuntime, own: Mapping[str, str]) -> ContainerProb
         hint = "pass podman itself: what a daemon starts is not below the worker, and can't be proven ended"
         text = f"{' '.join(runtime.program)} gives no answer as a podman that starts containers itself"
         return _refused(text, hint)
-    if _code(runtime, own, "image", "exists", runtime.image):
+    if _called([*runtime.program, "image", "exists", runtime.image], own).code != 0:
         return _refused(f"the image {runtime.image} is not on this machine", f"podman pull {runtime.image}")
     if not any(path.is_file() for path in PROFILES):
         return _refused(
@@ -110,11 +110,11 @@ def _tried(runtime: ContainerRuntime, env: Mapping[str, str]) -> ContainerProbe:
             return _refused(f"podman's profile of system calls can't be used: {error}", "see docs/sandbox.md")
         make_private(place / "private")
         done, fault = _run(runtime, place, env, "true", network=False), ""
-        can_cut = done.returncode == 0
+        can_cut = done.code == 0
         if not can_cut:
-            fault = _fault(done)
+            fault = done.error_line
             done = _run(runtime, place, env, "true", network=True)
-        if done.returncode:
+        if done.code != 0:
             return _refused(f"no container can be started: {fault}", "see docs/sandbox.md")
         limits, why = _limits(runtime, place, env, network=not can_cut)
     return ContainerProbe(replace(runtime, seccomp=None), can_cut, limits, why)
@@ -128,9 +128,9 @@ class _Limits(NamedTuple):
 def _limits(runtime: ContainerRuntime, place: Path, env: Mapping[str, str], *, network: bool) -> _Limits:
     script = "; ".join(READ_LIMIT.format(" ".join(files)) for files, _ in LIMIT_FILES.values())
     done = _run(runtime, place, env, "sh", "-c", script, network=network, limits=PROBE_LIMITS)
-    if done.returncode:
-        return _Limits((), _fault(done))
-    said = done.stdout.decode(errors="replace").split()
+    if done.code != 0:
+        return _Limits((), done.error_line)
+    said = done.out.split()
     found = [resource for resource, (_, text) in LIMIT_FILES.items() if text in said]
     return _Limits(found, "" if len(found) == len(LIMIT_FILES) else "podman does not set them here")
 
@@ -142,7 +142,7 @@ def _run(
     *argv: str,
     network: bool,
     limits: ResourceLimits = NO_LIMITS,
-) -> "subprocess.CompletedProcess[bytes]":
+) -> ProgramAnswer:
     name, own = container_name(env), client_env(env, os.environ)
     view = SandboxView(place / "private", Path("/var/home"), ())
     shown = {"PATH": os.defpath, STATE_MARKER: env.get(STATE_MARKER, "probe")}
@@ -153,25 +153,9 @@ def _run(
         end_container(SessionContainer(name, runtime.program), own)
 
 
-def _called(argv: Sequence[str], env: Mapping[str, str]) -> "subprocess.CompletedProcess[bytes]":
-    try:
-        return subprocess.run(
-            argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=CALL_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(argv, -1, b"", f"no answer in {CALL_S:g} s".encode())
-    except OSError as error:
-        return subprocess.CompletedProcess(argv, -1, b"", f"can't be started: {error.strerror}".encode())
+def _called(argv: Sequence[str], env: Mapping[str, str]) -> ProgramAnswer:
+    return run_program(argv, env=env, cwd=Path(), timeout_s=CALL_S)
 
 
 def _output(runtime: ContainerRuntime, env: Mapping[str, str], *arguments: str) -> str:
-    return _called([*runtime.program, *arguments], env).stdout.decode(errors="replace")
-
-
-def _code(runtime: ContainerRuntime, env: Mapping[str, str], *arguments: str) -> int:
-    return _called([*runtime.program, *arguments], env).returncode
-
-
-def _fault(done: "subprocess.CompletedProcess[bytes]") -> str:
-    lines = done.stderr.decode(errors="replace").strip().splitlines()
-    return (lines or [f"it ended with {done.returncode}"])[-1]
+    return _called([*runtime.program, *arguments], env).out

@@ -6,7 +6,7 @@ that no builder needs. A program of another architecture, whose numbers mean oth
 
 import errno
 import json
-import platform
+import os
 import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -48,7 +48,7 @@ KNOWN: Final = {
 }
 
 
-def filter_program(machine: str = platform.machine()) -> bytes:
+def filter_program(machine: str = os.uname().machine) -> bytes:
     """Returns the filter for bubblewrap's --seccomp; empty for a machine whose numbers are not known here."""
     calls = KNOWN.get(machine)
     return b"" if calls is None else b"".join(_instructions(calls))

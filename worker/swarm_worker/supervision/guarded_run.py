@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from swarm_worker.domain.model import KillReceipt
-from swarm_worker.domain.sandbox import NO_LIMITS, Resource
+from swarm_worker.domain.sandbox import Resource
 from swarm_worker.guard.containment import PIDNS, SUBREAPER
 from swarm_worker.guard.guard_tree import end_guard
 from swarm_worker.guard.procfs import stat, unless_blind
@@ -93,6 +93,7 @@ class GuardedRun:
 
     _guard: GuardClient
     _watched: WatchedRun
+    _launch: Launch
 
     def __init__(
         self,
@@ -107,7 +108,6 @@ class GuardedRun:
         self._watch = LimitsWatch(limits, sink, self._on_limit)
         self._receipt = KillReceiptBuilder()
         self._traces = NO_TRACES
-        self._limited, self._wrapped = NO_LIMITS, False
         # Whether the guard reported that nothing of the session is left, or ended before it reported that.
         self._guard_is_free = self._guard_is_lost = False
         self._pipes = Pipes()
@@ -126,13 +126,13 @@ class GuardedRun:
         Raises:
             OSError, ValueError: no guard could be had, or the launch is not valid.
         """
+        self._launch = launch
         self._traces = self._supervisor.traces_of(launch)
         lock_fd = lock.acquire()
         (stdin, feed), (out, stdout), (err, stderr) = os.pipe(), os.pipe(), os.pipe()
         if launch.stdin is None:
             os.close(stdin)
             stdin = os.open(os.devnull, os.O_RDONLY)
-        self._limited, self._wrapped = launch.limits, launch.wrapped
         try:
             fds = (lock_fd, stdin, stdout, stderr)
             self._guard = await self._supervisor.start_session(
@@ -253,7 +253,7 @@ class GuardedRun:
         report = parse_report(packet)
         self._guard_error = report.error or self._guard_error
         if report.event == ENDED:
-            self._exit_code = own_code(report.code) if self._wrapped else report.code
+            self._exit_code = own_code(report.code) if self._launch.wrapped else report.code
             # A guard can start processes in one namespace only.
             self._guard_is_free = not report.counts.survivors and report.containment != PIDNS
             self._ended.set_result(self._run_end(report))
@@ -277,7 +277,7 @@ class GuardedRun:
             return RunEnd(EndCause.SPAWN, error=self._guard_error)
         receipt = self._receipt.build(report)
         if report.limits and self._cause is None:
-            reached = [self._limited.described(Resource(name)) for name in report.limits.split()]
+            reached = [self._launch.limits.described(Resource(name)) for name in report.limits.split()]
             return RunEnd(EndCause.LIMIT, self._exit_code, " and ".join(reached), receipt)
         if report.cause in (EndCause.EXIT, EndCause.FENCE):
             return RunEnd(EndCause(report.cause), self._exit_code, receipt=receipt)

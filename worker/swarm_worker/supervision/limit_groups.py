@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from swarm_worker.domain.sandbox import NO_LIMITS, Resource, ResourceLimits
 from swarm_worker.guard.containment import own_cgroup, worker_group
-from swarm_worker.guard.limit_groups import LimitGroup, make_groups, remove_groups
+from swarm_worker.guard.limit_groups import EVENTS_1, EVENTS_2, LimitGroup, make_groups, remove_groups
 
 PERIOD_US: Final = 100_000
 PROBE_LIMITS: Final = {
@@ -22,7 +22,7 @@ PROBE_LIMITS: Final = {
 }
 # The limit that a group of version 1 has which has none.
 UNLIMITED_BYTES: Final = 2**62
-CGROUP2_CONTROLLERS: Final = {Resource.MEMORY: "memory", Resource.CPUS: "cpu", Resource.PIDS: "pids"}
+CONTROLLERS: Final = {Resource.MEMORY: "memory", Resource.CPUS: "cpu", Resource.PIDS: "pids"}
 
 
 class ResourceFiles(NamedTuple):
@@ -31,6 +31,35 @@ class ResourceFiles(NamedTuple):
     settings: Callable[[ResourceLimits], Sequence[tuple[str, str]]]
     # File and word; empty if the limit slows down and is never reached.
     event: tuple[str, str] | None = None
+
+
+_PIDS: Final = ResourceFiles(lambda limits: (("pids.max", str(limits.pids)),), EVENTS_2["pids"])
+# The files of both versions of control groups.
+FILES_1: Final[Mapping[Resource, ResourceFiles]] = {
+    Resource.MEMORY: ResourceFiles(
+        lambda limits: (
+            ("memory.limit_in_bytes", str(limits.memory_bytes)),
+            ("memory.memsw.limit_in_bytes", str(limits.memory_bytes)),
+        ),
+        EVENTS_1["memory"],
+    ),
+    Resource.CPUS: ResourceFiles(
+        lambda limits: (("cpu.cfs_period_us", str(PERIOD_US)), ("cpu.cfs_quota_us", str(_quota_us(limits))))
+    ),
+    Resource.PIDS: _PIDS,
+}
+FILES_2: Final[Mapping[Resource, ResourceFiles]] = {
+    Resource.MEMORY: ResourceFiles(
+        lambda limits: (
+            ("memory.max", str(limits.memory_bytes)),
+            ("memory.swap.max", "0"),
+            ("memory.oom.group", "1"),
+        ),
+        EVENTS_2["memory"],
+    ),
+    Resource.CPUS: ResourceFiles(lambda limits: (("cpu.max", f"{_quota_us(limits)} {PERIOD_US}"),)),
+    Resource.PIDS: _PIDS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +93,9 @@ class LimitGroups:
         return list(found.values())
 
 
+NO_LIMIT_GROUPS: Final = LimitGroups(reason="this worker enforces no limits")
+
+
 def find_limit_groups() -> LimitGroups:
     """Returns what the worker can limit, proven by a group that is made and removed."""
     found = _version_2()
@@ -79,12 +111,12 @@ def _version_2() -> LimitGroups:
         return LimitGroups(reason="the worker may not make control groups below its own (Delegate=yes)")
     reason = _enable_controllers(folder)
     parents = dict.fromkeys(Resource, folder)
-    return _proven(LimitGroups(parents, _files_2(folder), reason=reason))
+    return _proven(LimitGroups(parents, FILES_2, reason=reason))
 
 
 def _enable_controllers(folder: str) -> str:
     """Lets the groups below have limits, for which no process may be in the group itself; returns why not."""
-    wanted = set(CGROUP2_CONTROLLERS.values()) & set(_read(f"{folder}/cgroup.controllers").split())
+    wanted = set(CONTROLLERS.values()) & set(_read(f"{folder}/cgroup.controllers").split())
     missing = wanted - set(_read(f"{folder}/cgroup.subtree_control").split())
     if not wanted:
         return f"no controller is delegated to {folder} (Delegate=yes)"
@@ -105,47 +137,11 @@ def _enable_controllers(folder: str) -> str:
     return ""
 
 
-def _files_2(folder: str) -> Mapping[Resource, ResourceFiles]:
-    return {
-        Resource.MEMORY: ResourceFiles(
-            lambda limits: (
-                ("memory.max", str(limits.memory_bytes)),
-                ("memory.swap.max", "0"),
-                ("memory.oom.group", "1"),
-            ),
-            ("memory.events", "oom_kill"),
-        ),
-        Resource.CPUS: ResourceFiles(lambda limits: (("cpu.max", f"{_quota_us(limits)} {PERIOD_US}"),)),
-        Resource.PIDS: ResourceFiles(
-            lambda limits: (("pids.max", str(limits.pids)),), ("pids.events", "max")
-        ),
-    }
-
-
 def _version_1() -> LimitGroups:
     """Returns the groups of version 1, which only root may make."""
     folders = dict(_folders_1())
-    names = {Resource.MEMORY: "memory", Resource.CPUS: "cpu", Resource.PIDS: "pids"}
-    parents = {resource: folders[name] for resource, name in names.items() if name in folders}
-    files = {
-        Resource.MEMORY: ResourceFiles(
-            lambda limits: (
-                ("memory.limit_in_bytes", str(limits.memory_bytes)),
-                ("memory.memsw.limit_in_bytes", str(limits.memory_bytes)),
-            ),
-            ("memory.oom_control", "oom_kill"),
-        ),
-        Resource.CPUS: ResourceFiles(
-            lambda limits: (
-                ("cpu.cfs_period_us", str(PERIOD_US)),
-                ("cpu.cfs_quota_us", str(_quota_us(limits))),
-            )
-        ),
-        Resource.PIDS: ResourceFiles(
-            lambda limits: (("pids.max", str(limits.pids)),), ("pids.events", "max")
-        ),
-    }
-    return _proven(LimitGroups(parents, files, reason="this machine has no control groups that it may use"))
+    parents = {resource: folders[name] for resource, name in CONTROLLERS.items() if name in folders}
+    return _proven(LimitGroups(parents, FILES_1, reason="this machine has no control groups that it may use"))
 
 
 def _folders_1() -> Iterator[tuple[str, str]]:

@@ -38,7 +38,7 @@ from swarm_worker.guard.procfs import (
     with_descendants,
 )
 from swarm_worker.supervision.leftovers import Leftovers
-from swarm_worker.supervision.limit_groups import LimitGroups
+from swarm_worker.supervision.limit_groups import NO_LIMIT_GROUPS, LimitGroups
 
 if TYPE_CHECKING:
     from swarm_worker.domain.model import KillReceipt
@@ -129,7 +129,7 @@ class ProcessSupervisor:
         containment: Containment | None = None,
         *,
         instance: str = "",
-        limit_groups: LimitGroups | None = None,
+        limit_groups: LimitGroups = NO_LIMIT_GROUPS,
     ) -> None:
         self.containment = containment or Containment()
         self._limit_groups = limit_groups
@@ -158,8 +158,6 @@ class ProcessSupervisor:
         """
         if limits == NO_LIMITS:
             return []
-        if self._limit_groups is None:
-            raise ValueError("this worker enforces no limits")
         return self._limit_groups.groups(f"{self._cgroup_prefix}{name}", limits)
 
     def traces_of(self, launch: "Launch") -> SessionTraces:
@@ -187,8 +185,7 @@ class ProcessSupervisor:
             ProgramExit: a process does not end.
         """
         self._is_subreaper = True
-        limited = self._limit_groups.parents.values() if self._limit_groups else ()
-        for parent in dict.fromkeys((self.containment.cgroup, *limited)):
+        for parent in dict.fromkeys((self.containment.cgroup, *self._limit_groups.parents.values())):
             for cgroup in cgroups(parent, self._cgroup_prefix):
                 await self._empty(cgroup)
         hit: set[Process] = set()
