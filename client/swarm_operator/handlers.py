@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import aiohttp
@@ -11,6 +10,7 @@ import grpc
 import kopf
 import structlog
 
+from amplifier_swarm.background import in_background
 from amplifier_swarm.errors import unpack
 from swarm_operator.cluster import GROUP, VERSION, ClusterApi
 from swarm_operator.config import OperatorConfig
@@ -50,7 +50,7 @@ async def run_operator(config: OperatorConfig, connection: Connection) -> None:
     cluster = ClusterApi(access, config.namespace)
     swarm = SwarmGateway(connection.stub)
     try:
-        async with _looking_for_gone_workers(GoneWorkers(swarm, cluster), config.interval):
+        async with in_background(_look_for_gone_workers(GoneWorkers(swarm, cluster), config.interval)):
             await kopf.operator(
                 registry=registry(PlanSync(swarm, cluster), interval_s=config.interval),
                 settings=settings,
@@ -126,20 +126,10 @@ def _why(error: grpc.RpcError | aiohttp.ClientError) -> str:
     return f"the API server: {error}"
 
 
-@contextlib.asynccontextmanager
-async def _looking_for_gone_workers(search: GoneWorkers, interval_s: float) -> AsyncIterator[None]:
-    async def look() -> None:
-        while True:
-            try:
-                await search.free_tasks()
-            except _ERRORS as error:
-                _log.warning("can't look for workers that are gone", why=_why(error))
-            await asyncio.sleep(interval_s)
-
-    looking = asyncio.create_task(look())
-    try:
-        yield
-    finally:
-        looking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await looking
+async def _look_for_gone_workers(search: GoneWorkers, interval_s: float) -> None:
+    while True:
+        try:
+            await search.free_tasks()
+        except _ERRORS as error:
+            _log.warning("can't look for workers that are gone", why=_why(error))
+        await asyncio.sleep(interval_s)

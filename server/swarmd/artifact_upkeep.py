@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from amplifier_swarm.background import in_background
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarmd.config import ServerConfig
 from swarmd.domain.artifacts import ArtifactLimits
@@ -42,13 +43,8 @@ async def run_upkeep(artifacts: Artifacts) -> AsyncIterator[None]:
         raise ProgramExit(
             ExitCode.NEGATIVE, f"the artifacts can't be looked through: {error}", hint="check the disk"
         ) from error
-    pruning = asyncio.create_task(_prune_periodically(artifacts))
-    try:
+    async with in_background(_prune_periodically(artifacts)):
         yield
-    finally:
-        pruning.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await pruning
 
 
 async def _prune_periodically(artifacts: Artifacts) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from amplifier_swarm.background import in_background
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.file_changes import FileChanges
 from amplifier_swarm.settings import path as path_of
@@ -31,7 +32,7 @@ from swarmd.metrics.meters import Meters
 from swarmd.notify.sender import run_sender
 from swarmd.notify.service import run_notifiers
 from swarmd.notify.targets import read_targets
-from swarmd.rotation import ensure_token, import_token, run_rotation
+from swarmd.rotation import ensure_token, import_token, look_periodically
 from swarmd.rpc.server import RpcServer
 from swarmd.store.database import Database
 from swarmd.store.file import restore as restoring
@@ -133,10 +134,9 @@ async def serve(config: ServerConfig) -> AsyncIterator[tuple[ServerAddresses, Sw
         address = await _start(server, config.listen, tls)
         stack.push_async_callback(server.stop, STOP_GRACE_S)
         dashboard = await serve_dashboard(swarm, reads, meters, config, stack, tls=tls)
-        rotation = run_rotation(swarm, token, tls, dashboard.reload_tls)
-        await stack.enter_async_context(rotation)
-        checking = asyncio.create_task(_check_periodically(swarm, path.parent))
-        stack.push_async_callback(_cancel, checking)
+        rotation = look_periodically(swarm, token, tls, dashboard.reload_tls)
+        await stack.enter_async_context(in_background(rotation))
+        await stack.enter_async_context(in_background(_check_periodically(swarm, path.parent)))
         # Streams must end before the server waits for them.
         stack.push_async_callback(swarm.close)
         yield ServerAddresses(address, dashboard.url, path, tls and tls.authority), swarm
@@ -239,9 +239,3 @@ async def _wait_first(*waits: object) -> None:
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()
-
-
-async def _cancel(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

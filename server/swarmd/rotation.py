@@ -1,8 +1,7 @@
 """Rotation without a restart: the operator's token file and the TLS files, which are read again when they change."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -42,23 +41,10 @@ async def ensure_token(swarm: Swarm, path: Path) -> FileChanges:
     return FileChanges([path])
 
 
-@contextlib.asynccontextmanager
-async def run_rotation(
-    swarm: Swarm, token: FileChanges, tls: ServerTls | None, reload_tls: Callable[[], None]
-) -> AsyncIterator[None]:
-    """Looks at the files once a second while the block runs; calls `reload_tls` when there is a new certificate."""
-    looking = asyncio.create_task(_look_periodically(swarm, token, tls, reload_tls))
-    try:
-        yield
-    finally:
-        looking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await looking
-
-
-async def _look_periodically(
+async def look_periodically(
     swarm: Swarm, token: FileChanges, tls: ServerTls | None, reload_tls: Callable[[], None]
 ) -> None:
+    """Looks at the files once a second until it is cancelled; calls `reload_tls` when there is a new certificate."""
     [token_file] = token.paths
     while True:
         await asyncio.sleep(INTERVAL_S)

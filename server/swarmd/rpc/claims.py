@@ -1,6 +1,6 @@
 """Claims as messages, with findings of earlier attempts and results of dependencies for the next builder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
 
 from amplifier_swarm.v1 import hold_pb2, session_pb2
@@ -16,7 +16,7 @@ MAX_FINDINGS_BYTES: Final = 512 * 1024
 # The size that all answers of people add to a claim, and all their notes.
 MAX_SAID_BYTES: Final = 64 * 1024
 
-Said = TypeVar("Said", hold_pb2.Answer, hold_pb2.Note)
+Sized = TypeVar("Sized", hold_pb2.Answer, hold_pb2.Note, session_pb2.Finding)
 
 
 def write(claim: Claim, *, traceparent: str) -> pb.Claim:
@@ -26,7 +26,7 @@ def write(claim: Claim, *, traceparent: str) -> pb.Claim:
         lease_id=claim.lease_id,
         attempt=claim.number,
         epoch=claim.epoch,
-        findings=_findings(outcomes.read_report(claim.previous_report).verdict.findings),
+        findings=_fitting(outcomes.read_report(claim.previous_report).verdict.findings, MAX_FINDINGS_BYTES),
         last_error=claim.last_error,
         dependency_results=_dependency_results(claim.dependency_results),
         traceparent=traceparent,
@@ -48,28 +48,20 @@ def write(claim: Claim, *, traceparent: str) -> pb.Claim:
     return message
 
 
-def _latest(said: Sequence[Said]) -> list[Said]:
-    """Returns the latest of what people have said, as much as fits into MAX_SAID_BYTES; at least one."""
-    kept: list[Said] = []
-    room = MAX_SAID_BYTES
-    for message in reversed(said):
+def _fitting(messages: Iterable[Sized], room: int) -> list[Sized]:
+    """Returns the first messages, as many as fit into that many bytes; at least one, if there is one."""
+    kept: list[Sized] = []
+    for message in messages:
         room -= message.ByteSize()
         if room < 0 and kept:
             break
         kept.append(message)
-    return kept[::-1]
-
-
-def _findings(findings: Sequence[session_pb2.Finding]) -> list[session_pb2.Finding]:
-    """Returns the first findings, as many as fit into MAX_FINDINGS_BYTES; at least one, if there is one."""
-    kept: list[session_pb2.Finding] = []
-    room = MAX_FINDINGS_BYTES
-    for finding in findings:
-        room -= finding.ByteSize()
-        if room < 0 and kept:
-            break
-        kept.append(finding)
     return kept
+
+
+def _latest(said: Sequence[Sized]) -> list[Sized]:
+    """Returns the latest of what people have said, in its order."""
+    return _fitting(reversed(said), MAX_SAID_BYTES)[::-1]
 
 
 def _dependency_results(results: Sequence[DependencyResult]) -> list[pb.DependencyResult]:

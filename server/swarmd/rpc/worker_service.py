@@ -227,7 +227,7 @@ def _identity(request: pb.ClaimTaskRequest) -> WorkerIdentity:
         repository=request.repository,
         target=request.target if request.repository else "",
         workspace=workspace,
-        starts=enums.START_POINT.known(reports.bounded(request.starts, "starts", most=MAX_STARTS)),
+        starts=frozenset(enums.START_POINT.known(reports.bounded(request.starts, "starts", most=MAX_STARTS))),
         enforcement=enforcement.read_enforcement(request.enforcement),
     )
 

@@ -190,7 +190,8 @@ def last_findings(tx: ReadTx, task_key: TaskKey, *, limit: int) -> list[list[str
 def interruptions(tx: ReadTx, lease: Lease) -> int:
     """Returns how many of the MAX_INTERRUPTIONS attempts before this one were interrupted."""
     most = MAX_INTERRUPTIONS
-    return int(tx.value("attempt_interruptions", task_key=lease.task_key, number=lease.number, most=most))
+    key = lease.task_key
+    return int(tx.value("attempt_interruptions", subject=key, task_key=key, number=lease.number, most=most))
 
 
 class Survivors(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from swarmd.domain.holds import Hold, HoldKind, NewHold, Note
 from swarmd.domain.model import TaskKey
-from swarmd.store.transaction import ReadTx, Row, Tx
+from swarmd.store.transaction import IGNORE_DEFERRED, ReadTx, Row, Tx
 
 
 def begin(tx: Tx, key: TaskKey, hold: NewHold, *, attempt: int) -> None:
@@ -41,7 +41,9 @@ def of_task(tx: ReadTx, key: TaskKey, *, limit: int) -> Sequence[Hold]:
 
 def answered(tx: ReadTx, key: TaskKey, *, limit: int) -> Sequence[Hold]:
     """Returns the latest holds of the task that were answered, the earliest of them first."""
-    return [from_row(row) for row in tx.all("hold_answered", task_key=key, limit=limit)][::-1]
+    return [
+        from_row(row) for row in tx.all("hold_answered", subject=IGNORE_DEFERRED, task_key=key, limit=limit)
+    ][::-1]
 
 
 def count_by_kind(tx: ReadTx) -> Mapping[HoldKind, int]:
@@ -56,7 +58,7 @@ def add_note(tx: Tx, key: TaskKey, text: str, author: str) -> None:
 
 def notes(tx: ReadTx, key: TaskKey) -> Sequence[Note]:
     """Returns the notes of the task, the earliest first."""
-    return [Note(*row) for row in tx.all("note_of_task", task_key=key)]
+    return [Note(*row) for row in tx.all("note_of_task", subject=IGNORE_DEFERRED, task_key=key)]
 
 
 def from_row(row: Row) -> Hold:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from amplifier_swarm import __version__, tracing
+from amplifier_swarm.background import in_background
 from amplifier_swarm.host import host_name
 from swarmd.engine.swarm import Swarm
 from swarmd.store import attempts, events
@@ -38,17 +39,12 @@ async def run_trace_exporter(swarm: Swarm) -> AsyncIterator[None]:
     ids = PresetIds()
     provider = tracing.provider("swarmd", instance=host_name(), version=__version__, ids=ids)
     swarm.traced = True
-    exporting = asyncio.create_task(
-        export_spans(
-            swarm, Spans(provider, ids, swarm_id=swarm.swarm_id), await swarm.db.read(events.last_seq)
-        )
-    )
+    spans = Spans(provider, ids, swarm_id=swarm.swarm_id)
+    exporting = export_spans(swarm, spans, await swarm.db.read(events.last_seq))
     try:
-        yield
+        async with in_background(exporting):
+            yield
     finally:
-        exporting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await exporting
         await asyncio.to_thread(tracing.close, provider)
 
 

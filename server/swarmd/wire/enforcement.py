@@ -2,7 +2,7 @@
 
 from amplifier_swarm.v1 import task_pb2
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.sandbox import NO_ENFORCEMENT, Enforcement, ResourceLimits, SandboxKind
+from swarmd.domain.sandbox import NO_ENFORCEMENT, Enforcement, ResourceLimits
 from swarmd.wire import enums
 
 
@@ -25,11 +25,8 @@ def read_enforcement(message: task_pb2.Enforcement) -> Enforcement:
     # The comparison is written so that a NaN is refused too.
     if not (highest.memory_bytes >= 0 and highest.cpus >= 0 and highest.pids >= 0):
         raise InvalidRequest("enforcement", "limits must not be negative")
-    known = {enums.SANDBOX.to_wire(kind): kind for kind in SandboxKind}
-    kinds = [known[kind] for kind in dict.fromkeys(message.sandboxes) if kind in known]
-    if not message.sandboxes:
-        kinds = list(NO_ENFORCEMENT.sandboxes)
-    return Enforcement(tuple(kinds), message.no_network, highest)
+    kinds = enums.SANDBOX.known(message.sandboxes) if message.sandboxes else NO_ENFORCEMENT.sandboxes
+    return Enforcement(kinds, message.no_network, highest)
 
 
 def enforcement(value: Enforcement) -> task_pb2.Enforcement:

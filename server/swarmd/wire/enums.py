@@ -48,9 +48,9 @@ class EnumMap(Generic[E]):
             raise InvalidRequest(field, f"{value} is not one of the values that this server knows")
         return worker
 
-    def known(self, values: Iterable[int]) -> frozenset[E]:
-        """Returns the members of the values that this server knows; the others are ignored."""
-        return frozenset(self._from_wire[value] for value in values if value in self._from_wire)
+    def known(self, values: Iterable[int]) -> tuple[E, ...]:
+        """Returns the members of the values that this server knows, each once; the others are ignored."""
+        return tuple(self._from_wire[value] for value in dict.fromkeys(values) if value in self._from_wire)
 
     def optional(self, value: int, field: str) -> E | None:
         """Returns the domain's member, None for UNSPECIFIED.

@@ -14,7 +14,7 @@ from swarmd.domain.landing import StartPoint
 from swarmd.domain.lease_ids import hash_secret, make_lease_id
 from swarmd.domain.lifecycle import Transition
 from swarmd.domain.model import AttemptKey, Lease, SwarmMode, TargetKey, Task, WorkerName
-from swarmd.domain.placement import claimed_definition, fits, runs_in_clone
+from swarmd.domain.placement import fits, runs_in_clone
 from swarmd.engine.dispatch.exclusion import Admission, Exclusion
 from swarmd.engine.dispatch.ready_queue import ReadyQueue
 from swarmd.engine.live.state import ConnectedWorker, LiveState
@@ -143,9 +143,7 @@ class Dispatcher:
         number, secret = task.attempt + 1, self._entropy.secret()
         name = worker.identity.name
         lease = Lease(attempt, task.key, task.task_id, number, epoch, name, hash_secret(secret))
-        definition = claimed_definition(
-            admission.definition or views.definition(tx, task.key), work_of=task.work_of
-        )
+        definition = admission.definition or views.claimed_definition(tx, task)
         work = work_to_land(tx, task) if task.starts_at is StartPoint.LANDING else None
         target_key = worker.target_key if runs_in_clone(definition, worker.identity) else None
         clone = None if target_key is None else _clone_start(tx, task, target_key, epoch=epoch)

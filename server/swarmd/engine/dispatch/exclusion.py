@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.exclusive import Needs, folders_of, needs_of
 from swarmd.domain.model import Task, TaskKey, WorkerIdentity
-from swarmd.domain.placement import claimed_definition, runs_in_clone
+from swarmd.domain.placement import runs_in_clone
 from swarmd.store import exclusive_names
 from swarmd.store.exclusive_names import Room
 from swarmd.store.reads import views
@@ -74,9 +74,7 @@ class Exclusion:
         """Admits the task for that worker, or returns what it has to wait for."""
         if not found.exclusive:
             return Admission(found.task, None, (), told=found.told)
-        definition = claimed_definition(
-            views.definition(self._tx, found.task.key), work_of=found.task.work_of
-        )
+        definition = views.claimed_definition(self._tx, found.task)
         with_files = needs_files(definition, worker, exclusive_files=self._exclusive_files)
         needs = needs_of(definition, with_files=with_files)
         blocker = self._blocker(needs)

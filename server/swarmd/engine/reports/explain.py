@@ -13,7 +13,7 @@ from swarmd.domain.holds import Hold, HoldKind
 from swarmd.domain.landing import KeptWork, StartPoint
 from swarmd.domain.lifecycle import FINAL, LEASED, TaskStatus
 from swarmd.domain.model import SwarmMode, Task
-from swarmd.domain.placement import claimed_definition, demands, fits
+from swarmd.domain.placement import demands, fits
 from swarmd.domain.workspaces import WorkspaceKind
 from swarmd.engine.dispatch.exclusion import needs_files
 from swarmd.engine.live.retry_timers import RetryTimers
@@ -67,7 +67,7 @@ def read_facts(tx: ReadTx, task: Task, live: LiveState, *, exclusive_files: bool
     state = swarm.get(tx)
     view = views.task(tx, task.key)
     workers = list(live.workers.values())
-    definition = claimed_definition(views.definition(tx, task.key), work_of=task.work_of)
+    definition = views.claimed_definition(tx, task)
     with_files = _needs_files(definition, workers, exclusive_files=exclusive_files)
     return TaskFacts(
         task=task,

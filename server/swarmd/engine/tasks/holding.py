@@ -15,11 +15,11 @@ from swarmd.domain.holds import (
     checked_text,
     hold_key,
 )
-from swarmd.domain.lifecycle import LEASED, TaskStatus, Transition, advance
+from swarmd.domain.lifecycle import LEASED, TaskStatus, Transition
 from swarmd.domain.model import Task, TaskKey
 from swarmd.engine.tasks import lookup
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import events, holds, tasks
+from swarmd.store import events, holds
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
 
@@ -39,17 +39,10 @@ def hold(tx: Tx, name: str, *, cause: str, actor: str, with_hint: bool = True) -
     if task.status in LEASED:
         hint = "hold it when its attempt has ended, or kill it"
         raise InvalidStatus(task.task_id, task.status, doing="hold", hint=hint)
-    advance(task.task_id, task.status, Transition.HOLD)
-    begin(tx, task, NewHold(HoldKind.SUSPENDED, cause or "held by an operator", held_by=actor))
-    return task.key
-
-
-def begin(tx: Tx, task: Task, new: NewHold) -> Task:
-    """Holds a task that no worker has."""
+    new = NewHold(HoldKind.SUSPENDED, cause or "held by an operator", held_by=actor)
+    apply(tx, task, Transition.HOLD, EventKind.TASK_HELD, cause=f"{new.kind}: {new.text}", backoff_s=0.0)
     holds.begin(tx, task.key, new, attempt=task.attempt)
-    return apply(
-        tx, task, Transition.HOLD, EventKind.TASK_HELD, cause=f"{new.kind}: {new.text}", backoff_s=0.0
-    )
+    return task.key
 
 
 def unhold(tx: Tx, name: str, *, actor: str, with_hint: bool = True) -> TaskKey:
@@ -116,7 +109,7 @@ def _end(tx: Tx, task: Task, *, actor: str, answer: str = "") -> None:
     holds.end(tx, task.key, ended_by=actor, answer=answer)
     said = f"answered: {answer}" if answer else "no longer held"
     detail = f"{said} ({actor})" if actor else said
-    apply(tx, tasks.get(tx, task.key), Transition.UNHOLD, EventKind.TASK_UNHELD, detail=detail)
+    apply(tx, task, Transition.UNHOLD, EventKind.TASK_UNHELD, detail=detail)
 
 
 def _settled(asked: Hold) -> str:

@@ -6,8 +6,8 @@ other attempt has started and no operator has stepped in. Any other late result 
 
 from typing import Final
 
+from swarmd.domain.decision import NO_ORDER, TaskUpdate
 from swarmd.domain.errors import ResultNotFound
-from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus, Transition, advance
 from swarmd.domain.model import AttemptOutcome, Lease, Outcome, OutcomeKind, Task, TaskId
 from swarmd.engine.tasks import lookup
@@ -71,10 +71,5 @@ def complete_by(tx: Tx, task: Task, number: int) -> Task:
         Transition.ACCEPT,
         EventKind.RESULT_ACCEPTED,
         detail=f"attempt {number}",
-        last_error="",
-        failure_class=None,
-        interrupted=False,
-        backoff_s=0.0,
-        starts_at=StartPoint.BUILDER,
-        work_of=0,
+        **TaskUpdate(last_error="", failure_class=None, interrupted=False, backoff_s=0.0, **NO_ORDER),
     )

@@ -1,6 +1,7 @@
 """Reopening of ended tasks. Each public function is one write."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from swarmd.domain.decision import survivors_text
 from swarmd.domain.errors import InvalidStatus
@@ -22,6 +23,10 @@ class RetryResult:
     revived: int
 
 
+# The statuses that a retry changes.
+RETRIED: Final = (TaskStatus.FAILED, TaskStatus.KILLED, TaskStatus.HELD)
+
+
 def retry(tx: Tx, name: str, *, despite_survivors: bool = False, with_hint: bool = True) -> RetryResult:
     """Reopens a task with full budgets; a task that waits or runs is left alone.
 
@@ -35,7 +40,7 @@ def retry(tx: Tx, name: str, *, despite_survivors: bool = False, with_hint: bool
     if task.status is TaskStatus.COMPLETED:
         raise InvalidStatus(task.task_id, task.status, doing="retry")
     skipped = tasks.count(tx, TaskStatus.SKIPPED)
-    if task.status in (TaskStatus.FAILED, TaskStatus.KILLED, TaskStatus.HELD):
+    if task.status in RETRIED:
         if not despite_survivors:
             refuse_survivors(tx, task, doing="retry")
         reopen(tx, task)

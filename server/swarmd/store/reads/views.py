@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from swarmd.domain import placement
 from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.holds import Hold
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, SessionRole, TaskKey, Usage
+from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, SessionRole, Task, TaskKey, Usage
 from swarmd.store import definition_json, holds
 from swarmd.store.transaction import ReadTx, Row
 
@@ -123,6 +124,11 @@ def task(tx: ReadTx, key: TaskKey) -> TaskView:
 def definition(tx: ReadTx, key: TaskKey) -> TaskDefinition:
     """Returns the definition of the task."""
     return definition_json.decode(tx.value("definition_get", subject=key, key=key))
+
+
+def claimed_definition(tx: ReadTx, task: Task) -> TaskDefinition:
+    """Returns the definition by which the next attempt of the task works."""
+    return placement.claimed_definition(definition(tx, task.key), work_of=task.work_of)
 
 
 def attempts(tx: ReadTx, key: TaskKey) -> Sequence[AttemptView]:
