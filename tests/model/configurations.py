@@ -3,6 +3,7 @@
 from typing import Final
 
 from model.protocol import Bounds
+from swarmd.domain.approvals import ApprovalPoint
 
 SMALL: Final = {
     "crashes of workers": Bounds(worker_crashes=1, silences=1),
@@ -15,6 +16,16 @@ SMALL: Final = {
     "guards that are stopped": Bounds(silences=1, kills=1, stopped_guards=1),
     "guards that are stopped, crashes": Bounds(worker_crashes=1, stopped_guards=1),
     "questions, kills, crashes": Bounds(questions=2, kills=1, server_crashes=1, retries=1),
+    "approval of the start": Bounds(
+        workers=1, approve=ApprovalPoint.BEFORE_START, rejections=1, kills=1, retries=1, server_crashes=1
+    ),
+    "approval of the start, stops": Bounds(approve=ApprovalPoint.BEFORE_START, stops=1, requeues=1, kills=1),
+    "approval of the work": Bounds(
+        workers=1, approve=ApprovalPoint.AFTER, rejections=1, attempts=3, kills=1, server_crashes=1
+    ),
+    "approval of late work": Bounds(
+        approve=ApprovalPoint.AFTER, rejections=1, silences=1, kills=1, retries=1
+    ),
     "suspensions, questions": Bounds(questions=1, suspensions=1, kills=1, silences=1),
 }
 LARGE: Final = {
@@ -53,6 +64,10 @@ _SHOWS: Final = {
     "held_is_not_claimed": Bounds(suspensions=1),
     "answer_names_its_hold": Bounds(questions=2, attempts=3),
     "kill_ends_hold": Bounds(questions=1, kills=1),
+    "start_waits": Bounds(approve=ApprovalPoint.BEFORE_START),
+    "reopening_ends_approval": Bounds(approve=ApprovalPoint.BEFORE_START, kills=1, retries=1),
+    "approval_names_its_hold": Bounds(approve=ApprovalPoint.AFTER, rejections=1),
+    "late_work_waits": Bounds(approve=ApprovalPoint.AFTER, silences=1),
 }
 
 

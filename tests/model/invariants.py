@@ -1,6 +1,7 @@
 """Invariants of every state and every step, numbered as in the design's list."""
 
 from model.protocol import Bounds, State, Violation, leased
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import AttemptOutcome, SwarmMode
 
@@ -21,17 +22,21 @@ def check_state(state: State, bounds: Bounds) -> None:
         raise Violation(f"I2: the task is {store.status}, and {len(open_attempts)} attempts are open")
     if len(state.accepted) > 1:
         raise Violation("I1: two outcomes accepted")
-    if sum(found.outcome is AttemptOutcome.COMPLETED for found in store.attempts) > 1:
+    sent_back = bool(bounds.approve) and state.counts.rejections + state.counts.retries
+    if sum(found.outcome is AttemptOutcome.COMPLETED for found in store.attempts) > 1 + sent_back:
         raise Violation("I1: two attempts completed")
     if (store.status is TaskStatus.COMPLETED) != bool(state.accepted) and not state.counts.restores:
         raise Violation("I1: an outcome was accepted and the task is not completed, or the other way about")
+    asks_after = bounds.approve is ApprovalPoint.AFTER
+    if asks_after and store.status is TaskStatus.COMPLETED and not state.nods.issuperset(state.accepted):
+        raise Violation("I17: the task counts as completed by work that nobody has approved")
     _check_promises(state)
-    _check_counts(state)
+    _check_counts(state, bounds)
     if not (bounds.restores or bounds.keep):
         _check_sessions(state)
 
 
-def check_step(before: State, after: State, _bounds: Bounds) -> None:
+def check_step(before: State, after: State, bounds: Bounds) -> None:
     """Checks the step between two states.
 
     Raises:
@@ -41,6 +46,9 @@ def check_step(before: State, after: State, _bounds: Bounds) -> None:
         return
     if after.grants > before.grants and before.store.mode is not SwarmMode.RUNNING:
         raise Violation("I5: a claim while an emergency stop holds")
+    waits = bounds.approve is ApprovalPoint.BEFORE_START and not after.start_promised
+    if after.grants > before.grants and waits:
+        raise Violation("I17: a claim of a task whose start nobody has approved")
     if after.store.number < before.store.number or after.store.number > before.store.number + 1:
         raise Violation("I2: attempt numbers do not grow one by one")
     for old, new in zip(before.store.attempts, after.store.attempts, strict=False):
@@ -61,11 +69,13 @@ def _check_promises(state: State) -> None:
         raise Violation(f"I16: the task waited for a person, nobody has answered, and it is {store.status}")
 
 
-def _check_counts(state: State) -> None:
+def _check_counts(state: State, bounds: Bounds) -> None:
     store = state.store
     unlucky = sum(found.outcome in _UNLUCKY for found in store.attempts)
     # A loss stays counted when its result comes after all.
     unlucky += store.status is TaskStatus.COMPLETED
+    if bounds.approve is ApprovalPoint.AFTER:  # so it does while that result waits, and when it is rejected
+        unlucky += sum(found.outcome is AttemptOutcome.COMPLETED for found in store.attempts)
     if store.failures > unlucky:
         raise Violation(f"I14: {store.failures} failures counted, and {unlucky} attempts did not succeed")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.lifecycle import LEASED, TaskStatus, Transition, advance
 from swarmd.domain.model import AttemptOutcome, OutcomeKind, SwarmMode
 
@@ -36,6 +37,9 @@ class Bounds:
     # How often a builder asks a person, and how often an operator holds the task.
     questions: int = 0
     suspensions: int = 0
+    # Where the task waits for an approval, and how often a person rejects what it waits for.
+    approve: ApprovalPoint | None = None
+    rejections: int = 0
     # The task lets its sessions outlast the server's silence; the price is that two may live at once.
     keep: bool = False
 
@@ -73,6 +77,10 @@ class Rules:
     held_is_not_claimed: bool = True  # a held task is given to nobody
     answer_names_its_hold: bool = True  # an answer that is heard again does not answer the next question
     kill_ends_hold: bool = True  # a kill reaches a held task, and no answer brings the task back
+    start_waits: bool = True  # a task whose start has to be approved is given to nobody before
+    reopening_ends_approval: bool = True  # an approval of a start counts for no later retry by an operator
+    approval_names_its_hold: bool = True  # an approval that is heard again approves no later work
+    late_work_waits: bool = True  # the result of a lost attempt waits for its approval too
 
 
 class Phase(StrEnum):
@@ -139,6 +147,11 @@ class Store(NamedTuple):
     archive: frozenset[Lease] = frozenset()
     # How many holds there were; the last one lasts while the status is HELD.
     holds: int = 0
+    # What the last hold asks to be approved, and the lease whose work that is; an approval of the start in force.
+    asks_for: ApprovalPoint | None = None
+    work: Lease | None = None
+    approve: ApprovalPoint | None = None
+    approved: bool = False
 
     @property
     def open(self) -> Attempt | None:
@@ -162,6 +175,7 @@ class Counts(NamedTuple):
     questions: int = 0
     suspensions: int = 0
     forgets: int = 0
+    rejections: int = 0
 
 
 class Message(NamedTuple):
@@ -179,7 +193,7 @@ class Message(NamedTuple):
 
 
 class State(NamedTuple):
-    """The state of everything. The last six fields are ghosts, for the invariants alone."""
+    """The state of everything. The last eight fields are ghosts, for the invariants alone."""
 
     store: Store
     workers: tuple[Worker, ...]
@@ -194,6 +208,8 @@ class State(NamedTuple):
     kill_promised: bool = False  # an operator's kill was acknowledged and not taken back by a retry
     stop_promised: bool = False
     hold_promised: bool = False  # the task is held, and nobody has answered that hold yet
+    start_promised: bool = False  # a person approved the start since the task was reopened
+    nods: frozenset[Lease] = frozenset()  # the leases whose work a person has seen and approved
 
 
 class Violation(Exception):
@@ -206,7 +222,9 @@ NOBODY = Lease(0, 0, 0)
 
 def begin(bounds: Bounds) -> State:
     """Returns the first state."""
-    return State(Store(), tuple(Worker() for _ in range(bounds.workers)))
+    store = gated(Store(approve=bounds.approve))
+    held = store.status is TaskStatus.HELD
+    return State(store, tuple(Worker() for _ in range(bounds.workers)), hold_promised=held)
 
 
 def move(store: Store, transition: Transition) -> Store:
@@ -229,7 +247,21 @@ def retry_or_give_up(store: Store, attempt: Attempt, outcome: AttemptOutcome, bo
 
 def hold(store: Store) -> Store:
     """Holds the task until a person settles what it waits for."""
-    return move(store, Transition.HOLD)._replace(holds=store.holds + 1)
+    return move(store, Transition.HOLD)._replace(holds=store.holds + 1, asks_for=None, work=None)
+
+
+def gated(store: Store) -> Store:
+    """Holds a task that may be claimed, if its start has to be approved."""
+    ready = store.status is TaskStatus.NOT_STARTED
+    if not ready or store.approve is not ApprovalPoint.BEFORE_START or store.approved:
+        return store
+    return hold(store)._replace(asks_for=ApprovalPoint.BEFORE_START)
+
+
+def await_nod(store: Store, attempt: Attempt) -> Store:
+    """Ends an attempt whose work a person has to approve."""
+    held = end(store, attempt, AttemptOutcome.COMPLETED, Transition.HOLD)
+    return held._replace(holds=store.holds + 1, asks_for=ApprovalPoint.AFTER, work=attempt.lease)
 
 
 def lose(store: Store, attempt: Attempt, bounds: Bounds) -> Store:
@@ -256,15 +288,15 @@ def with_worker(state: State, index: int, worker: Worker) -> tuple[Worker, ...]:
     return (*state.workers[:index], worker, *state.workers[index + 1 :])
 
 
-def reopened(store: Store) -> Store:
+def reopened(store: Store, *, keeps_approval: bool = False) -> Store:
     """Reopens the task."""
     store = move(move(store, Transition.REOPEN), Transition.UNBLOCK)
-    return store._replace(failures=0, interrupted=False)
+    return gated(store._replace(failures=0, interrupted=False, approved=store.approved and keeps_approval))
 
 
 def freed(store: Store) -> Store:
     """Ends a hold."""
-    return move(move(store, Transition.UNHOLD), Transition.UNBLOCK)
+    return gated(move(move(store, Transition.UNHOLD), Transition.UNBLOCK))
 
 
 def leased(store: Store) -> bool:

@@ -13,6 +13,7 @@ from model.protocol import (
     Step,
     Store,
     Violation,
+    await_nod,
     count,
     end,
     freed,
@@ -25,6 +26,7 @@ from model.protocol import (
     tell,
     with_worker,
 )
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.lifecycle import TRANSITIONS, TaskStatus, Transition
 from swarmd.domain.model import AttemptOutcome, OutcomeKind, SwarmMode
@@ -38,7 +40,7 @@ def server_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     yield from _silence(state, bounds, rules)
     yield from _operators(state, bounds, rules)
     for message in state.sent:
-        if message.kind in ("start", "finish", "answer") or (
+        if message.kind in ("start", "finish", "answer", "approve", "reject") or (
             message.kind == "join" and not rules.joins_in_order
         ):
             yield _hears(state, message, bounds, rules)
@@ -54,6 +56,10 @@ def _hears(state: State, message: Message, bounds: Bounds, rules: Rules) -> Step
             return name, _finish(state, message, bounds, rules)
         if message.kind == "answer":
             return f"server hears the answer to hold {message.hold}", _answered(state, message, rules)
+        if message.kind == "approve":
+            return f"server hears the approval of hold {message.hold}", _approved(state, message, rules)
+        if message.kind == "reject":
+            return f"server hears the rejection of hold {message.hold}", _rejected(state, message)
         return f"server hears an old join of worker {message.worker}", _join(state, message, bounds)
     except (Violation, InvalidStatus) as fault:
         fault.add_note(name)
@@ -98,8 +104,10 @@ def _given_up(state: State, store: Store) -> State:
 def _grants(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     store = state.store
     stopped = store.mode is not SwarmMode.RUNNING and rules.stop_holds_claims
-    if store.status is TaskStatus.HELD and not rules.held_is_not_claimed:
-        store = freed(store)
+    asks_start = store.asks_for is ApprovalPoint.BEFORE_START
+    waits = rules.start_waits if asks_start else rules.held_is_not_claimed
+    if store.status is TaskStatus.HELD and not waits:
+        store = freed(store._replace(approved=True))
     if stopped or store.status is not TaskStatus.NOT_STARTED or store.number >= bounds.attempts:
         return
     number, grant = store.number + 1, state.grants + 1
@@ -198,7 +206,7 @@ def _kept(store: Store, message: Message, bounds: Bounds) -> Store:
 def _late(state: State, attempt: Attempt, message: Message, bounds: Bounds, rules: Rules) -> State:
     store = state.store
     if message.outcome is OutcomeKind.COMPLETED and _still_counts(store, attempt, rules):
-        return _count_late(state, attempt, message)
+        return _count_late(state, attempt, message, rules)
     if not rules.counted_once and attempt.outcome is AttemptOutcome.FAILED:
         return state._replace(store=store._replace(failures=min(9, store.failures + 1)))
     if attempt.outcome is AttemptOutcome.COMPLETED:
@@ -217,15 +225,19 @@ def _still_counts(store: Store, attempt: Attempt, rules: Rules) -> bool:
     return (waits and free) or killed or not rules.newer_start_counts
 
 
-def _count_late(state: State, attempt: Attempt, message: Message) -> State:
+def _count_late(state: State, attempt: Attempt, message: Message, rules: Rules) -> State:
     store, claim = state.store, state.store.open
     if store.status is TaskStatus.CLAIMED and claim is not None:
         store = end(store, claim, AttemptOutcome.RELEASED, Transition.RELEASE)
+    if store.approve is ApprovalPoint.AFTER and rules.late_work_waits:
+        return _given_up(state, await_nod(store, attempt))._replace(hold_promised=True)
     store = end(store, attempt, AttemptOutcome.COMPLETED, Transition.ACCEPT)
     return _accepted(state, store, attempt, message)
 
 
 def _accept(state: State, attempt: Attempt, message: Message) -> State:
+    if state.store.approve is ApprovalPoint.AFTER:
+        return _given_up(state, await_nod(state.store, attempt))._replace(hold_promised=True)
     store = end(state.store, attempt, AttemptOutcome.COMPLETED, Transition.COMPLETE)
     return _accepted(state, store, attempt, message)
 
@@ -243,12 +255,13 @@ def _operators(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
         killed = _kill(state, rules, by_stop=False)._replace(counts=count(state, kills=1), kill_promised=True)
         yield "operator kills", killed._replace(hold_promised=False)
     if counts.retries < bounds.retries and store.status in _RETRIED:
-        again = state._replace(store=reopened(store), counts=count(state, retries=1))
-        yield "operator retries", again._replace(kill_promised=False, hold_promised=False, accepted=())
+        again = _back(state, rules)._replace(counts=count(state, retries=1))
+        yield "operator retries", again._replace(kill_promised=False, accepted=())
     if counts.accepts < bounds.accepts and store.archive and Transition.ACCEPT in TRANSITIONS[store.status]:
         late = min(store.archive)
         done = state._replace(store=move(store, Transition.ACCEPT), counts=count(state, accepts=1))
         done = done._replace(accepted=(late,), kill_promised=False, hold_promised=False)
+        done = done._replace(nods=done.nods | {late})
         yield "operator accepts a late result", done
     if counts.stops < bounds.stops and store.mode is SwarmMode.RUNNING:
         yield "operator stops everything", _stop(state, rules)
@@ -256,7 +269,7 @@ def _operators(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
         running = state._replace(store=store._replace(mode=SwarmMode.RUNNING), stop_promised=False)
         yield "operator resumes", running
         if counts.requeues < bounds.requeues and store.interrupted and store.status is TaskStatus.KILLED:
-            running = running._replace(store=reopened(running.store), counts=count(state, requeues=1))
+            running = _back(running, rules)._replace(counts=count(state, requeues=1))
             yield "operator resumes and requeues", running
     yield from _forgets(state, bounds, rules)
     if bounds.restores and state.copy is None:
@@ -271,9 +284,56 @@ def _people(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     if state.counts.suspensions < bounds.suspensions and store.status is TaskStatus.NOT_STARTED:
         suspended = state._replace(store=hold(store), hold_promised=True)
         yield "operator holds the task", suspended._replace(counts=count(state, suspensions=1))
+    if store.status is TaskStatus.HELD and store.asks_for is not None:
+        yield from _approvals(state, bounds)
+        return
     answer = Message("answer", -1, NOBODY, hold=store.holds)
     if store.status is TaskStatus.HELD and answer not in state.sent:
         yield f"a person answers hold {store.holds}", state._replace(sent=tell(state, answer))
+
+
+def _back(state: State, rules: Rules) -> State:
+    """Reopens the task, which may wait for the approval of its start again."""
+    store = reopened(state.store, keeps_approval=not rules.reopening_ends_approval)
+    return state._replace(store=store, hold_promised=store.status is TaskStatus.HELD, start_promised=False)
+
+
+def _approvals(state: State, bounds: Bounds) -> Iterator[Step]:
+    """Yields what a person says about the work that they see: approvals, and rejections."""
+    store = state.store
+    approval = Message("approve", -1, store.work or NOBODY, hold=store.holds)
+    if approval not in state.sent:
+        yield f"a person approves hold {store.holds}", state._replace(sent=tell(state, approval))
+    rejection = approval._replace(kind="reject")
+    if rejection not in state.sent and state.counts.rejections < bounds.rejections:
+        rejected = state._replace(sent=tell(state, rejection), counts=count(state, rejections=1))
+        yield f"a person rejects hold {store.holds}", rejected
+
+
+def _approved(state: State, message: Message, rules: Rules) -> State:
+    """Lets the task go on, or count, by the approval of its hold; any other approval changes nothing."""
+    store = state.store
+    if store.status is not TaskStatus.HELD or store.asks_for is None:
+        return state
+    if message.hold != store.holds and rules.approval_names_its_hold:
+        return state
+    state = state._replace(hold_promised=False)
+    if store.asks_for is ApprovalPoint.BEFORE_START:
+        told = state.start_promised or message.hold == store.holds
+        return state._replace(store=freed(store._replace(approved=True)), start_promised=told)
+    assert store.work is not None
+    done = state._replace(store=move(store, Transition.APPROVE), accepted=(store.work,))
+    return done._replace(nods=state.nods | {message.lease})
+
+
+def _rejected(state: State, message: Message) -> State:
+    """Sends the work back, or ends a task that has not started."""
+    store = state.store
+    if store.status is not TaskStatus.HELD or store.asks_for is None or message.hold != store.holds:
+        return state
+    if store.asks_for is ApprovalPoint.BEFORE_START:
+        return state._replace(store=move(store, Transition.KILL), hold_promised=False)
+    return state._replace(store=freed(store), hold_promised=False)
 
 
 def _answered(state: State, message: Message, rules: Rules) -> State:
@@ -281,7 +341,7 @@ def _answered(state: State, message: Message, rules: Rules) -> State:
     store = state.store
     if store.status is TaskStatus.KILLED and not rules.kill_ends_hold:
         return state._replace(store=reopened(store))
-    if store.status is not TaskStatus.HELD:
+    if store.status is not TaskStatus.HELD or store.asks_for is not None:
         return state
     if message.hold != store.holds:
         if rules.answer_names_its_hold:

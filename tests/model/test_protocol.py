@@ -8,6 +8,7 @@ from model import protocol
 from model.checker import explore
 from model.configurations import SMALL, catches
 from model.protocol import Bounds, Rules
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.lifecycle import TRANSITIONS, TaskStatus, Transition, advance
 
@@ -17,6 +18,7 @@ _OF_DEPENDENCIES = {Transition.BLOCK, Transition.SKIP, Transition.REVIVE}
 # What concerns landings is model.landing's.
 _ELSEWHERE = {
     (TaskStatus.CLAIMED, Transition.COMPLETE),
+    (TaskStatus.CLAIMED, Transition.HOLD),
     (TaskStatus.CLAIMED, Transition.WITHDRAW),
     (TaskStatus.COMPLETED, Transition.REOPEN),
     (TaskStatus.BLOCKED, Transition.KILL),
@@ -66,6 +68,7 @@ def test_the_model_takes_every_row_of_the_table_that_one_task_can_take(
     monkeypatch.setattr(protocol, "advance", noted)
     bounds = Bounds(workers=1, silences=1, kills=2, retries=2, accepts=1, questions=1, suspensions=1)
     assert not explore(bounds).fault
+    assert not explore(Bounds(workers=1, silences=1, failures=0, approve=ApprovalPoint.AFTER)).fault
 
     rows = {(status, transition) for status, row in TRANSITIONS.items() for transition in row}
     rows = {row for row in rows if row[1] not in _OF_DEPENDENCIES} - _ELSEWHERE

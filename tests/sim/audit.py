@@ -3,9 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from sim import approvals
 from sim.machine import Ledger
 from sim.operators import Acknowledged
 from sim.world import Violated
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.lifecycle import DEAD, FINAL, LEASED, TRANSITIONS, TaskStatus
 from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, Task, TaskKey
 from swarmd.domain.policy import FINAL_FAILURES, LANDING_FAILURES, MAX_LOSSES
@@ -30,10 +32,13 @@ _FREE = (
 
 
 def _reachable(status: TaskStatus) -> set[TaskStatus]:
-    """Returns the statuses after one event: those of a row, and then a change between blocked and not started."""
+    """Returns the statuses after one event: those of a row, and then a change between those that have not started.
+
+    A task that waits for the approval of its start is held as soon as it could start.
+    """
     after = set(TRANSITIONS[status].values())
     if after & {TaskStatus.BLOCKED, TaskStatus.NOT_STARTED}:
-        after |= {TaskStatus.BLOCKED, TaskStatus.NOT_STARTED}
+        after |= {TaskStatus.BLOCKED, TaskStatus.NOT_STARTED, TaskStatus.HELD}
     return after
 
 
@@ -63,6 +68,7 @@ def audit(tx: ReadTx, ledger: Ledger, acknowledged: Acknowledged) -> Counter[str
         _counted(task, attempts, by_task[task_id])
         _ended_well(task, attempts, by_task[task_id])
         _kept(task, attempts, by_task[task_id])
+        approvals.audit(tx, task, attempts, by_task[task_id])
         _truly_completed(task, attempts, ledger)
         known.update(session.session_id for attempt in attempts for session in attempt.sessions)
     without = [session_id for session_id in ledger.started if session_id not in known]
@@ -95,7 +101,7 @@ def refuse_overfull(tx: ReadTx) -> None:
 
 
 _HOLDS = """
-SELECT t.task_id, t.status, h.epoch || '-' || h.key, h.ended_us IS NULL, h.answer <> ''
+SELECT t.task_id, t.status, h.epoch || '-' || h.key, h.ended_us IS NULL, h.answer <> '' OR h.approved
   FROM holds h JOIN tasks t ON t.key = h.task_key ORDER BY h.key
 """
 
@@ -181,7 +187,8 @@ def _counted(task: Task, attempts: Sequence[AttemptView], history: Sequence[Even
     """Checks that counters change only by their cause, and restart only when a task is reopened."""
     failures = losses = 0
     for event in history:
-        if event.kind is EventKind.TASK_REOPENED:
+        to_land = event.kind is EventKind.TASK_APPROVED and "to land" in event.cause
+        if to_land or event.kind in (EventKind.TASK_REOPENED, EventKind.TASK_REJECTED):
             failures = losses = 0
         elif event.kind in (EventKind.TASK_RETRYING, EventKind.TASK_FAILED):
             failure = event.cause.partition(":")[0]
@@ -206,11 +213,12 @@ def _counted(task: Task, attempts: Sequence[AttemptView], history: Sequence[Even
 def _ended_well(task: Task, attempts: Sequence[AttemptView], history: list[Event]) -> None:
     found = list(attempts)
     completed = [attempt.number for attempt in found if attempt.outcome is AttemptOutcome.COMPLETED]
-    ends = orders = 0
+    ends = orders = waits = 0
     for event in history:
         orders += event.kind is EventKind.TASK_REOPENED and ends > orders
-        ends += event.kind in _COMPLETIONS
-    if ends - orders != (task.status is TaskStatus.COMPLETED) or len(completed) > 1 + orders:
+        ends += event.kind in _COMPLETIONS or approvals.completes(event)
+        waits += approvals.asks_about_work(event)
+    if ends - orders != (task.status is TaskStatus.COMPLETED) or len(completed) > 1 + orders + waits:
         raise Violated(
             f"{task.task_id} is {task.status}, completed {ends} times, by attempts {completed}, and {orders} times"
             " ordered to land"
@@ -225,9 +233,9 @@ def _kept(task: Task, attempts: Sequence[AttemptView], history: list[Event]) -> 
     lands = False
     for event in history:
         failure = event.cause.partition(":")[0]
-        if event.kind is EventKind.TASK_REOPENED:
-            lands = lands or event.cause.startswith("to land")
-        elif event.kind in _COMPLETIONS or failure in LANDING_FAILURES:
+        if event.kind in (EventKind.TASK_REOPENED, EventKind.TASK_APPROVED):
+            lands = lands or "to land" in event.cause
+        elif event.kind in _COMPLETIONS or failure in (*LANDING_FAILURES, FailureClass.WORK_MISSING):
             lands = False
         elif event.kind is EventKind.SESSION_STARTED and lands:
             raise Violated(f"event {event.seq}: {task.task_id} was accepted, and a session works on it again")
@@ -235,7 +243,12 @@ def _kept(task: Task, attempts: Sequence[AttemptView], history: list[Event]) -> 
         if attempt.work_of and attempt.sessions:
             raise Violated(f"{task.task_id}, attempt {attempt.number}, lands kept work, and has sessions")
     missing = attempts and attempts[-1].failure_class is FailureClass.WORK_MISSING
-    if missing and task.status is not TaskStatus.COMPLETED:
+    # Work that was approved and is gone is built again: the task was never completed.
+    if (
+        missing
+        and task.status is not TaskStatus.COMPLETED
+        and task.approve is not ApprovalPoint.BEFORE_LANDING
+    ):
         raise Violated(f"the kept work of {task.task_id} is gone, and the task is {task.status}")
 
 

@@ -135,6 +135,17 @@ def answers_count_for_any_hold(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(holds, "find", find)
 
 
+def work_counts_unseen(patch: pytest.MonkeyPatch) -> None:
+    """Lets work count that a person has to approve."""
+    patch.setattr(decision, "approval_of", lambda task, result, *, attempt: None)
+
+
+def starts_are_approved_for_good(patch: pytest.MonkeyPatch) -> None:
+    """Keeps the approval of a start over a retry by an operator."""
+
+    patch.setattr(reopening, "_approved", lambda task, work_of: task.approved)
+
+
 def silent_changes(patch: pytest.MonkeyPatch) -> None:
     """Makes some changes without their event."""
     append = events.append
@@ -323,6 +334,7 @@ def missing_work_fails_its_task(patch: pytest.MonkeyPatch) -> None:
 HARSH: Final = Setting(
     exclusive=0.0,
     asking=0.0,
+    approving=0.0,
     cloning=0.0,
     stopped_guards=False,
     chaos_s=900.0,
@@ -332,6 +344,7 @@ HARSH: Final = Setting(
 SLOW: Final = Setting(
     exclusive=0.0,
     asking=0.0,
+    approving=0.0,
     cloning=0.0,
     stopped_guards=False,
     chaos_s=1_000.0,
@@ -342,6 +355,7 @@ SLOW: Final = Setting(
 LANDING: Final = Setting(
     exclusive=0.0,
     asking=0.0,
+    approving=0.0,
     cloning=1.0,
     stopped_guards=False,
     chaos_s=900.0,
@@ -354,6 +368,7 @@ OVERTAKING: Final = replace(
 )
 FORGETTING: Final = replace(HARSH, forgets=0.3)
 NAMED: Final = replace(HARSH, exclusive=0.9)
+APPROVING: Final = replace(HARSH, approving=0.8)
 # Each mutant has a setting in which it shows, and a seed that is known to notice it, which saves time.
 MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     any_lease_counts: (SLOW, 7),
@@ -365,6 +380,8 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     stop_spares_claims: (HARSH, 0),
     silent_changes: (HARSH, 0),
     answers_count_for_any_hold: (replace(HARSH, asking=0.5), 0),
+    work_counts_unseen: (APPROVING, 0),
+    starts_are_approved_for_good: (APPROVING, 0),
     losses_count_as_failures: (HARSH, 0),
     builders_pay_for_their_judges: (HARSH, 9),
     late_results_always_count: (SLOW, 23),

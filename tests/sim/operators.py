@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from google.protobuf.duration_pb2 import Duration
 
+from amplifier_swarm.v1 import hold_pb2, task_pb2
 from amplifier_swarm.v1 import operator_service_pb2 as pb
-from amplifier_swarm.v1 import task_pb2
 from sim.machine import Ledger
 from sim.plans import ONCE
 from sim.server import SimServer
@@ -22,6 +22,9 @@ from swarmd.store import events, landings, tasks
 from swarmd.store.transaction import ReadTx
 
 FENCE, KEEP = task_pb2.DISCONNECT_POLICY_FENCE, task_pb2.DISCONNECT_POLICY_KEEP
+START_POINT = hold_pb2.APPROVAL_POINT_BEFORE_START
+LANDING_POINT = hold_pb2.APPROVAL_POINT_BEFORE_LANDING
+AFTER_POINT = hold_pb2.APPROVAL_POINT_AFTER
 # Statuses that a task with an archived result seldom has.
 RARE = (TaskStatus.FAILED, TaskStatus.BLOCKED, TaskStatus.HELD)
 # How many tasks may share a name; one if it is not here.
@@ -87,11 +90,12 @@ class Operators:
         tasks: int,
         exclusive: float,
         holding: bool,
+        approving: float = 0.0,
         forgets: float = 0.0,
     ) -> None:
         """`exclusive` is the share of tasks with exclusive names or files; with `holding`, tasks are held too.
 
-        `forgets` is the share of acts that forget a worker.
+        `approving` is the share of tasks that wait for an approval, `forgets` that of acts that forget a worker.
         """
         # Returns the workers of which nothing runs any more.
         self.gone: Callable[[], list[str]] = list
@@ -109,6 +113,8 @@ class Operators:
         self._exclusive = exclusive
         self._kept_dice = world.dice("kept work")
         self._holding = holding
+        self._approving = approving
+        self._approval_dice = world.dice("approvals")
         ledger.capacity.update(CAPACITY)
         self._most = tasks
         self._planned = 0
@@ -131,6 +137,8 @@ class Operators:
         )  # fmt: skip
         if self._holding:
             verbs = (*verbs, (self.hold, 2), (self.unhold, 1), (self.answer, 4))
+        if self._approving:
+            verbs = (*verbs, (self.approve, 4), (self.reject, 2))
         looks = self._server.serving and self._dice.random() < 0.4
         self._late = self._server.db.look(_late_results) if looks else []
         if self._late:
@@ -160,12 +168,21 @@ class Operators:
             )
             if not self._ledger.files_shared and self._kept_dice.random() < KEPT:
                 definition.land = False
+            if self._approval_dice.random() < self._approving:
+                self._ask_for_approval(definition)
             if definition.on_disconnect == FENCE and self._name_dice.random() < self._exclusive:
                 self._share(definition)
             request.tasks.add(definition=definition)
             plan.append(name)
         if plan:
             self._send(request, plan, tries=0)
+
+    def _ask_for_approval(self, definition: task_pb2.TaskDefinition) -> None:
+        """Lets the task wait at a point that it can have."""
+        lands = not self._ledger.files_shared and not definition.HasField("land")
+        definition.approve = self._approval_dice.choice(
+            (START_POINT, AFTER_POINT, LANDING_POINT if lands else AFTER_POINT)
+        )
 
     def _share(self, definition: task_pb2.TaskDefinition) -> None:
         """Gives the task exclusive names, or files that may overlap those of others."""
@@ -347,6 +364,37 @@ class Operators:
             _nothing,
         )
 
+    def approve(self) -> None:
+        """Approves what waits for it, and sends some approvals again when they may be too late."""
+        for hold in self._lasting():
+            if hold.kind == "approval" and self._approval_dice.random() < 0.7:
+                self.told.settled.add(hold.hold_id)
+                self._approve(hold)
+                self._world.at(self._approval_dice.uniform(10.0, 300.0), partial(self._approve, hold))
+
+    def _approve(self, hold: Held) -> None:
+        approval = pb.TaskApproval(task_id=hold.task_id, hold_id=hold.hold_id)
+        request = pb.ApproveTaskRequest(approvals=[approval])
+        self._call(
+            f"approve {hold.task_id} {hold.hold_id}",
+            lambda server: server.operators.ApproveTask(request, None),
+            _nothing,
+        )
+
+    def reject(self) -> None:
+        """Rejects one thing that waits for an approval."""
+        waits = [hold for hold in self._lasting() if hold.kind == "approval"]
+        if not waits:
+            return
+        hold = self._approval_dice.choice(waits)
+        self.told.settled.add(hold.hold_id)
+        request = pb.RejectTaskRequest(task_id=hold.task_id, hold_id=hold.hold_id, text="by chance")
+        self._call(
+            f"reject {hold.task_id} {hold.hold_id}",
+            lambda server: server.operators.RejectTask(request, None),
+            _nothing,
+        )
+
     def _lasting(self) -> list[Held]:
         return self._server.db.look(_lasting_holds) if self._server.serving else []
 
@@ -369,6 +417,8 @@ class Operators:
         if self._holding:
             self.unhold()
             self.answer()
+        if self._approving:
+            self.approve()
         late = self._server.db.look(_late_results) if self._server.serving else []
         for found in [found for found in late if found not in self._seen]:
             self._seen.add(found)

@@ -70,6 +70,8 @@ class Setting:
     exclusive: float = 0.4
     # The share of builders that ask a person; with 0 operators hold no tasks either.
     asking: float = 0.06
+    # The share of tasks that wait for an approval.
+    approving: float = 0.15
     # The share of the operators' acts that forget a worker.
     forgets: float = 0.0
     # The share of runs in which every task has a clone and lands.
@@ -134,6 +136,7 @@ class Simulation:
             tasks=setting.tasks,
             exclusive=setting.exclusive,
             holding=setting.asking > 0,
+            approving=setting.approving,
             forgets=setting.forgets,
         )
         self.operators.gone = self._gone

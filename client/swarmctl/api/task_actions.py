@@ -1,4 +1,4 @@
-"""Kills, retries, landings and holds of any number of tasks, a part in each call.
+"""Kills, retries, landings, holds and approvals of any number of tasks, a part in each call.
 
 Invariant: a task that the server refuses keeps no other from the action; the result has all refusals.
 """
@@ -13,6 +13,7 @@ from amplifier_swarm.errors import unpack
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
 from amplifier_swarm.v1.operator_service_pb2 import (
+    ApproveTaskResponse,
     HoldTaskRequest,
     HoldTaskResponse,
     KillTaskRequest,
@@ -34,9 +35,14 @@ from swarmctl.console import print_err
 IDS_PER_CALL: Final = 500
 SHOWN_REFUSALS: Final = 20
 _Answer: TypeAlias = (
-    KillTaskResponse | RetryTaskResponse | LandWorkResponse | HoldTaskResponse | UnholdTaskResponse
+    KillTaskResponse
+    | RetryTaskResponse
+    | LandWorkResponse
+    | HoldTaskResponse
+    | UnholdTaskResponse
+    | ApproveTaskResponse
 )
-_TASK_REASONS: Final = ("TASK_NOT_FOUND", "TASK_AMBIGUOUS", "INVALID_STATUS", "HOLD_REFUSED")
+TASK_REASONS: Final = ("TASK_NOT_FOUND", "TASK_AMBIGUOUS", "INVALID_STATUS", "HOLD_REFUSED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class ActionResult:
 
 def kill(stub: OperatorServiceStub, names: Sequence[str], *, cause: str) -> ActionResult:
     """Kills the tasks."""
-    return _in_parts(
+    return in_parts(
         names,
         lambda part: stub.KillTask(KillTaskRequest(task_ids=part, cause=cause), timeout=DEADLINE_S),
     )
@@ -93,7 +99,7 @@ def retry(
             RetryTaskRequest(despite_survivors=despite_survivors, **fields), timeout=DEADLINE_S
         )
 
-    result = _in_parts(names, lambda part: request(task_ids=part))
+    result = in_parts(names, lambda part: request(task_ids=part))
     if failed:
         _add(result, request(failed=True))
     return result
@@ -101,12 +107,12 @@ def retry(
 
 def land(stub: OperatorServiceStub, names: Sequence[str]) -> ActionResult:
     """Orders the landing of the kept work of completed tasks."""
-    return _in_parts(names, lambda part: stub.LandWork(LandWorkRequest(task_ids=part), timeout=DEADLINE_S))
+    return in_parts(names, lambda part: stub.LandWork(LandWorkRequest(task_ids=part), timeout=DEADLINE_S))
 
 
 def hold(stub: OperatorServiceStub, names: Sequence[str], *, cause: str) -> ActionResult:
     """Holds the tasks."""
-    return _in_parts(
+    return in_parts(
         names,
         lambda part: stub.HoldTask(HoldTaskRequest(task_ids=part, cause=cause), timeout=DEADLINE_S),
     )
@@ -114,9 +120,7 @@ def hold(stub: OperatorServiceStub, names: Sequence[str], *, cause: str) -> Acti
 
 def unhold(stub: OperatorServiceStub, names: Sequence[str]) -> ActionResult:
     """Ends the holds of the tasks."""
-    return _in_parts(
-        names, lambda part: stub.UnholdTask(UnholdTaskRequest(task_ids=part), timeout=DEADLINE_S)
-    )
+    return in_parts(names, lambda part: stub.UnholdTask(UnholdTaskRequest(task_ids=part), timeout=DEADLINE_S))
 
 
 def show_refusals(result: ActionResult) -> None:
@@ -145,7 +149,8 @@ def refusal_exit(result: ActionResult, *, done: str) -> ProgramExit | None:
     return ProgramExit(code, f"{count} of {total} tasks could not be {done}; the others are")
 
 
-def _in_parts(names: Sequence[str], call: Callable[[Sequence[str]], _Answer]) -> ActionResult:
+def in_parts(names: Sequence[str], call: Callable[[Sequence[str]], _Answer]) -> ActionResult:
+    """Calls an action for parts of the names, and returns the result of all calls."""
     result = ActionResult()
     unique = list(dict.fromkeys(names))
     parts = [unique[start : start + IDS_PER_CALL] for start in range(0, len(unique), IDS_PER_CALL)]
@@ -155,7 +160,7 @@ def _in_parts(names: Sequence[str], call: Callable[[Sequence[str]], _Answer]) ->
             _add(result, call(part))
         except grpc.RpcError as error:
             wire = unpack(error)
-            if wire.reason not in _TASK_REASONS:
+            if wire.reason not in TASK_REASONS:
                 raise
             # None of the part was changed: the error names the first refusal only.
             if len(part) == 1:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from google.protobuf.duration_pb2 import Duration
 
+from amplifier_swarm.v1.hold_pb2 import ApprovalPoint
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from amplifier_swarm.v1.task_pb2 import (
     DependencyFailurePolicy,
@@ -53,6 +54,7 @@ CHOICES: Final[Mapping[str, Any]] = {
     "retry_from": RetryFrom,
     "sandbox": SandboxKind,
     "network": NetworkAccess,
+    "approve": ApprovalPoint,
 }
 
 Setter = Callable[[ValueField, PlannedTask], None]
@@ -191,6 +193,7 @@ FIELDS: Final[Mapping[str, Setter]] = {
     "sandbox": _choice,
     "network": _choice,
     "limits": read_limits,
+    "approve": _choice,
     "rehearsal": _rehearsal,
 }
 

@@ -92,6 +92,7 @@ def _workspace(definition: TaskDefinition) -> Iterator[tuple[str, Value]]:
     yield from _choices(definition, "changes", "retry_from", "sandbox", "network")
     if limits := dict(limits_document(definition.limits)):
         yield "limits", limits
+    yield from _choices(definition, "approve")
 
 
 def _choices(definition: TaskDefinition, *names: str) -> Iterator[tuple[str, Value]]:

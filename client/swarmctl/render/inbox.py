@@ -37,6 +37,8 @@ def settle_command(task_id: str, hold: Hold) -> str:
     name = shlex.quote(task_id)
     if hold.kind == HoldKind.HOLD_KIND_QUESTION:
         return f"swarmctl answer {name} {'--option N' if hold.options else 'TEXT'}"
+    if hold.kind == HoldKind.HOLD_KIND_APPROVAL:
+        return f"swarmctl approve {name}"
     return f"swarmctl unhold {name}"
 
 
@@ -60,8 +62,11 @@ def said_blocks(task_id: str, holds: Sequence[Hold], notes: Sequence[Note]) -> I
             continue
         ended = text_format.iso(hold, "ended_at")
         who = one_line(hold.ended_by, NAME_LIMIT)
-        if hold.answer:
-            yield Prose(f"{who or 'a person'} answered at {ended}", indent=0)
+        if hold.approved:
+            yield Prose(f"{who or 'a person'} approved at {ended}", indent=0)
+        elif hold.answer:
+            verb = "rejected it" if hold.kind == HoldKind.HOLD_KIND_APPROVAL else "answered"
+            yield Prose(f"{who or 'a person'} {verb} at {ended}", indent=0)
             yield prose(hold.answer)
         else:
             yield Prose(f"ended at {ended}" + (f" by {who}" if who else ""), indent=0)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from amplifier_swarm.documents import Document, words
 from amplifier_swarm.text import printable
+from amplifier_swarm.v1.hold_pb2 import ApprovalPoint
 from amplifier_swarm.v1.operator_service_pb2 import (
     CreateLoginCodeResponse,
     ExplainTaskResponse,
@@ -81,6 +82,7 @@ def _task_facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attem
         ("workspace", cell(text_format.word(WorkspaceKind, definition.workspace))),
         ("kept folders", cell(", ".join(definition.keep))),
         ("landing", cell(_landing_text(definition))),
+        ("approval", cell(text_format.word(ApprovalPoint, definition.approve))),
         ("work", cell(_work_text(task))),
         ("sandbox", cell(_sandbox_text(definition))),
         ("created", cell(text_format.iso(task, "created_at"))),

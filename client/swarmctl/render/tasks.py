@@ -53,7 +53,8 @@ def landing_text(task: Task) -> str:
     if task.HasField("landed"):
         return f"has landed on {task.landed.target} as {task.landed.commit[:SHORT_COMMIT]}"
     if task.HasField("hold"):
-        return f"is held; `swarmctl unhold {task.task_id}` lets it land"
+        verb = "approve" if task.hold.kind == HoldKind.HOLD_KIND_APPROVAL else "unhold"
+        return f"is held; `swarmctl {verb} {task.task_id}` lets it land"
     return "is about to land"
 
 

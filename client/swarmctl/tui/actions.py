@@ -53,6 +53,12 @@ class TuiActions:
     def settle(self, task_id: str, hold: Hold) -> None:
         """Answers the question of a held task, or lets the task start, after confirmation."""
         text = printable(hold.text, newlines=True)
+        if hold.kind == HoldKind.HOLD_KIND_APPROVAL:
+            details = [text, "A reason rejects it: the task goes back to its builder."]
+            hint = "empty approves it; a reason rejects it"
+            dialog = ConfirmDialog(f"Approve {task_id}?", details, hint=hint, yes="approve or reject")
+            self._confirm(dialog, lambda typed: requests.approve(self._stub, task_id, hold, reason=typed))
+            return
         if hold.kind != HoldKind.HOLD_KIND_QUESTION:
             details = [text, "It may start again."]
             dialog = ConfirmDialog(f"Let {task_id} start?", details, hint="Enter does it", yes="let it start")

@@ -9,13 +9,16 @@ from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.hold_pb2 import Hold
 from amplifier_swarm.v1.operator_service_pb2 import (
     AnswerTaskRequest,
+    ApproveTaskRequest,
     DrainWorkerRequest,
     EmergencyStopRequest,
     EmergencyStopResponse,
     KillTaskRequest,
     PauseSwarmRequest,
+    RejectTaskRequest,
     ResumeSwarmRequest,
     RetryTaskRequest,
+    TaskApproval,
     UnholdTaskRequest,
 )
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
@@ -57,6 +60,18 @@ def unhold(stub: OperatorServiceStub, task_id: str) -> str:
     """Ends the hold of an operator."""
     stub.UnholdTask(UnholdTaskRequest(task_ids=[task_id]), timeout=DEADLINE_S)
     return f"{task_id} may start"
+
+
+def approve(stub: OperatorServiceStub, task_id: str, hold: Hold, *, reason: str) -> str:
+    """Approves what the task waits for; rejects it for a reason."""
+    if reason:
+        stub.RejectTask(
+            RejectTaskRequest(task_id=task_id, hold_id=hold.hold_id, text=reason), timeout=DEADLINE_S
+        )
+        return f"{task_id} is rejected"
+    approval = TaskApproval(task_id=task_id, hold_id=hold.hold_id)
+    stub.ApproveTask(ApproveTaskRequest(approvals=[approval]), timeout=DEADLINE_S)
+    return f"{task_id} is approved"
 
 
 def pause(stub: OperatorServiceStub, *, cause: str) -> str:

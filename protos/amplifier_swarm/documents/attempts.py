@@ -7,6 +7,7 @@ from amplifier_swarm.documents.findings import answer_document, finding_document
 from amplifier_swarm.documents.holds import note_document
 from amplifier_swarm.documents.receipts import receipt_document
 from amplifier_swarm.documents.tasks import hold_document, task_document, usage_document
+from amplifier_swarm.v1.hold_pb2 import ApprovalPoint
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskResponse
 from amplifier_swarm.v1.session_pb2 import (
     BuilderResult,
@@ -84,6 +85,7 @@ def _workspace(definition: TaskDefinition) -> Document:
         "sandbox": words.word(SandboxKind, definition.sandbox),
         "network": words.word(NetworkAccess, definition.network),
         "limits": limits_document(definition.limits),
+        "approve": words.word(ApprovalPoint, definition.approve),
     }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from amplifier_swarm.documents import Document, words
 from amplifier_swarm.documents.changes import landing_document
 from amplifier_swarm.documents.receipts import receipt_document
-from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind
+from amplifier_swarm.v1.hold_pb2 import ApprovalPoint, Hold, HoldKind
 from amplifier_swarm.v1.session_pb2 import Usage
 from amplifier_swarm.v1.task_pb2 import FailureClass, StartPoint, Task, TaskStatus
 
@@ -32,6 +32,8 @@ def hold_document(hold: Hold) -> Document:
         "ended_at": words.iso(hold, "ended_at"),
         "ended_by": hold.ended_by or None,
         "answer": hold.answer or None,
+        "point": words.word(ApprovalPoint, hold.point),
+        "approved": hold.approved,
     }
 
 

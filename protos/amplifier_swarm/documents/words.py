@@ -4,18 +4,21 @@ import math
 from collections.abc import Iterable
 from datetime import UTC
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+# The enums whose words have hyphens, as task files write them.
+_HYPHENATED: Final = frozenset({"ApprovalPoint"})
+
 
 @cache
 def _words(enum: Any) -> dict[int, str]:
-    values = enum.DESCRIPTOR.values
+    values, joint = enum.DESCRIPTOR.values, "-" if enum.DESCRIPTOR.name in _HYPHENATED else "_"
     prefix = values[0].name.removesuffix("UNSPECIFIED")
-    return {v.number: v.name.removeprefix(prefix).lower() for v in values if v.number}
+    return {v.number: v.name.removeprefix(prefix).lower().replace("_", joint) for v in values if v.number}
 
 
 def word(enum: Any, value: int) -> str | None:

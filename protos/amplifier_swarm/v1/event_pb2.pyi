@@ -101,6 +101,10 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A person has settled what the task waited for."""
     EVENT_KIND_TASK_NOTED: _EventKind.ValueType  # 36
     """A person left a note for the next attempts."""
+    EVENT_KIND_TASK_APPROVED: _EventKind.ValueType  # 37
+    """A person has approved what the task waited for: its status says whether it completes by that, or goes on."""
+    EVENT_KIND_TASK_REJECTED: _EventKind.ValueType  # 38
+    """A person has rejected the work of the task, which goes back to its builder, or its start."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """The kinds of event. May grow; show an unknown value by its number."""
@@ -181,6 +185,10 @@ EVENT_KIND_TASK_UNHELD: EventKind.ValueType  # 35
 """A person has settled what the task waited for."""
 EVENT_KIND_TASK_NOTED: EventKind.ValueType  # 36
 """A person left a note for the next attempts."""
+EVENT_KIND_TASK_APPROVED: EventKind.ValueType  # 37
+"""A person has approved what the task waited for: its status says whether it completes by that, or goes on."""
+EVENT_KIND_TASK_REJECTED: EventKind.ValueType  # 38
+"""A person has rejected the work of the task, which goes back to its builder, or its start."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

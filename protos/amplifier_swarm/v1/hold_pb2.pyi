@@ -32,6 +32,8 @@ class _HoldKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HoldKind.Val
     """The builder asks, or says what blocks it. AnswerTask ends it."""
     HOLD_KIND_SUSPENDED: _HoldKind.ValueType  # 2
     """An operator holds the task. UnholdTask ends it."""
+    HOLD_KIND_APPROVAL: _HoldKind.ValueType  # 3
+    """The task waits at the point that its definition names. ApproveTask or RejectTask ends it."""
 
 class HoldKind(_HoldKind, metaclass=_HoldKindEnumTypeWrapper):
     """What a person has to settle. May grow."""
@@ -42,7 +44,41 @@ HOLD_KIND_QUESTION: HoldKind.ValueType  # 1
 """The builder asks, or says what blocks it. AnswerTask ends it."""
 HOLD_KIND_SUSPENDED: HoldKind.ValueType  # 2
 """An operator holds the task. UnholdTask ends it."""
+HOLD_KIND_APPROVAL: HoldKind.ValueType  # 3
+"""The task waits at the point that its definition names. ApproveTask or RejectTask ends it."""
 Global___HoldKind: _TypeAlias = HoldKind  # noqa: Y015
+
+class _ApprovalPoint:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ApprovalPointEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ApprovalPoint.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    APPROVAL_POINT_UNSPECIFIED: _ApprovalPoint.ValueType  # 0
+    """Nowhere."""
+    APPROVAL_POINT_BEFORE_START: _ApprovalPoint.ValueType  # 1
+    """Before its first attempt, once its dependencies are met. The approval counts for the attempts that follow by
+    themselves, until the task has ended or a dependency is unmet again.
+    """
+    APPROVAL_POINT_BEFORE_LANDING: _ApprovalPoint.ValueType  # 2
+    """When its work is accepted and kept. The approval counts for that work alone, which then lands."""
+    APPROVAL_POINT_AFTER: _ApprovalPoint.ValueType  # 3
+    """When its work is accepted and has landed, before the task counts as completed."""
+
+class ApprovalPoint(_ApprovalPoint, metaclass=_ApprovalPointEnumTypeWrapper):
+    """Where a task waits for the approval of a person. May grow."""
+
+APPROVAL_POINT_UNSPECIFIED: ApprovalPoint.ValueType  # 0
+"""Nowhere."""
+APPROVAL_POINT_BEFORE_START: ApprovalPoint.ValueType  # 1
+"""Before its first attempt, once its dependencies are met. The approval counts for the attempts that follow by
+themselves, until the task has ended or a dependency is unmet again.
+"""
+APPROVAL_POINT_BEFORE_LANDING: ApprovalPoint.ValueType  # 2
+"""When its work is accepted and kept. The approval counts for that work alone, which then lands."""
+APPROVAL_POINT_AFTER: ApprovalPoint.ValueType  # 3
+"""When its work is accepted and has landed, before the task counts as completed."""
+Global___ApprovalPoint: _TypeAlias = ApprovalPoint  # noqa: Y015
 
 @_typing.final
 class Hold(_message.Message):
@@ -60,6 +96,8 @@ class Hold(_message.Message):
     ENDED_AT_FIELD_NUMBER: _builtins.int
     ENDED_BY_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
+    POINT_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
     hold_id: _builtins.str
     """Names the hold among all holds of the swarm, over restores of the database too. An answer carries it, so that it
     never answers a later question.
@@ -75,7 +113,13 @@ class Hold(_message.Message):
     ended_by: _builtins.str
     """The name of the token that ended it. Empty while it lasts, and if a token without a name did."""
     answer: _builtins.str
-    """What that person answered. Empty if the kind needs no answer, and if a kill ended the hold."""
+    """What that person answered, or why they rejected what was to be approved. Empty if the kind needs no answer, and if
+    a kill ended the hold.
+    """
+    point: Global___ApprovalPoint.ValueType
+    """What is to be approved. Only of `APPROVAL`."""
+    approved: _builtins.bool
+    """Whether the person has approved it. False while the hold lasts."""
     @_builtins.property
     def options(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The answers to choose from. Empty if any text will do. At most 20, of up to 1,000 characters."""
@@ -101,10 +145,12 @@ class Hold(_message.Message):
         ended_at: _timestamp_pb2.Timestamp | None = ...,
         ended_by: _builtins.str = ...,
         answer: _builtins.str = ...,
+        point: Global___ApprovalPoint.ValueType = ...,
+        approved: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ended_at", b"ended_at", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "attempt", b"attempt", "ended_at", b"ended_at", "ended_by", b"ended_by", "held_by", b"held_by", "hold_id", b"hold_id", "kind", b"kind", "options", b"options", "since", b"since", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "approved", b"approved", "attempt", b"attempt", "ended_at", b"ended_at", "ended_by", b"ended_by", "held_by", b"held_by", "hold_id", b"hold_id", "kind", b"kind", "options", b"options", "point", b"point", "since", b"since", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

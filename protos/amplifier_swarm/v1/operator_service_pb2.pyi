@@ -1056,6 +1056,162 @@ class NoteTaskResponse(_message.Message):
 Global___NoteTaskResponse: _TypeAlias = NoteTaskResponse  # noqa: Y015
 
 @_typing.final
+class ApproveTaskRequest(_message.Message):
+    """Request message for OperatorService.ApproveTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPROVALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def approvals(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskApproval]:
+        """The approvals, at most one a task."""
+
+    def __init__(
+        self,
+        *,
+        approvals: _abc.Iterable[Global___TaskApproval] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveTaskRequest: _TypeAlias = ApproveTaskRequest  # noqa: Y015
+
+@_typing.final
+class TaskApproval(_message.Message):
+    """An approval of what a task waits for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """The task."""
+    hold_id: _builtins.str
+    """The hold that is approved, of Task.hold: so an approval never counts for a later one."""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold_id", b"hold_id", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskApproval: _TypeAlias = TaskApproval  # noqa: Y015
+
+@_typing.final
+class ApproveTaskResponse(_message.Message):
+    """Response message for OperatorService.ApproveTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASKS_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    OMITTED_FIELD_NUMBER: _builtins.int
+    omitted: _builtins.int
+    """How many tasks were approved and are not in `tasks`."""
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Task]:
+        """The tasks, as many as fit into 2 MiB."""
+
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskRefusal]:
+        """The tasks that were left as they are."""
+
+    def __init__(
+        self,
+        *,
+        tasks: _abc.Iterable[_task_pb2.Task] | None = ...,
+        refused: _abc.Iterable[Global___TaskRefusal] | None = ...,
+        omitted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["omitted", b"omitted", "refused", b"refused", "tasks", b"tasks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveTaskResponse: _TypeAlias = ApproveTaskResponse  # noqa: Y015
+
+@_typing.final
+class RejectTaskRequest(_message.Message):
+    """Request message for OperatorService.RejectTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    WITH_DEPENDENTS_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """The task."""
+    hold_id: _builtins.str
+    """The hold that is rejected, of Task.hold. Empty to reject the work of a completed task."""
+    text: _builtins.str
+    """Why, for the next builder. At most 16,000 characters."""
+    with_dependents: _builtins.bool
+    """Puts the tasks back too that have built on the work of a completed task."""
+    dry_run: _builtins.bool
+    """Changes nothing, and returns what would be done."""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        hold_id: _builtins.str = ...,
+        text: _builtins.str = ...,
+        with_dependents: _builtins.bool = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "hold_id", b"hold_id", "task_id", b"task_id", "text", b"text", "with_dependents", b"with_dependents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectTaskRequest: _TypeAlias = RejectTaskRequest  # noqa: Y015
+
+@_typing.final
+class RejectTaskResponse(_message.Message):
+    """Response message for OperatorService.RejectTask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    DEPENDENTS_FIELD_NUMBER: _builtins.int
+    DEPENDENT_IDS_FIELD_NUMBER: _builtins.int
+    dependents: _builtins.int
+    """How many tasks are put back because they have built on it."""
+    @_builtins.property
+    def task(self) -> _task_pb2.Task:
+        """The task."""
+
+    @_builtins.property
+    def dependent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the first 1,000 of them, dependencies first."""
+
+    def __init__(
+        self,
+        *,
+        task: _task_pb2.Task | None = ...,
+        dependents: _builtins.int = ...,
+        dependent_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dependent_ids", b"dependent_ids", "dependents", b"dependents", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectTaskResponse: _TypeAlias = RejectTaskResponse  # noqa: Y015
+
+@_typing.final
 class ListInboxRequest(_message.Message):
     """Request message for OperatorService.ListInbox."""
 

@@ -134,6 +134,16 @@ class OperatorServiceStub(object):
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.NoteTaskRequest.SerializeToString,
                 response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.NoteTaskResponse.FromString,
                 _registered_method=True)
+        self.ApproveTask = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/ApproveTask',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ApproveTaskRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ApproveTaskResponse.FromString,
+                _registered_method=True)
+        self.RejectTask = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/RejectTask',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RejectTaskRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RejectTaskResponse.FromString,
+                _registered_method=True)
         self.ListInbox = channel.unary_unary(
                 '/amplifier_swarm.v1.OperatorService/ListInbox',
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListInboxRequest.SerializeToString,
@@ -449,6 +459,36 @@ class OperatorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ApproveTask(self, request, context):
+        """Approves what tasks wait for: their start, the landing of their work, or that it counts. The caller who has approved
+        the same hold may ask again. A task that is refused keeps no other from its approval. Asks for at most 100,000 tasks.
+
+        Errors, if no task could be approved, for the first of them:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `FAILED_PRECONDITION` / `HOLD_REFUSED`: the task does not wait for this approval, such as after somebody else has
+        approved or rejected it.
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: an approval without the id of a hold.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectTask(self, request, context):
+        """Rejects what a task waits for, or the work of a completed task. The reason is a finding for the next builder, and
+        no retry is used up. A task that has not started is killed. Work that has landed stays on the target, and the next
+        attempt builds on it.
+
+        Errors:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `FAILED_PRECONDITION` / `HOLD_REFUSED`: the task does not wait for this approval.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: the task is not completed, a task that depends on it runs, or one has
+        built on it and `with_dependents` is not set.
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the reason is empty or too long.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListInbox(self, request, context):
         """Lists what waits for a person: the hold behind which most tasks wait first, then the longest held.
         """
@@ -706,6 +746,16 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.NoteTask,
                     request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.NoteTaskRequest.FromString,
                     response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.NoteTaskResponse.SerializeToString,
+            ),
+            'ApproveTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveTask,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ApproveTaskRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ApproveTaskResponse.SerializeToString,
+            ),
+            'RejectTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectTask,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RejectTaskRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RejectTaskResponse.SerializeToString,
             ),
             'ListInbox': grpc.unary_unary_rpc_method_handler(
                     servicer.ListInbox,
@@ -1255,6 +1305,60 @@ class OperatorService(object):
             '/amplifier_swarm.v1.OperatorService/NoteTask',
             amplifier__swarm_dot_v1_dot_operator__service__pb2.NoteTaskRequest.SerializeToString,
             amplifier__swarm_dot_v1_dot_operator__service__pb2.NoteTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/ApproveTask',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.ApproveTaskRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.ApproveTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/RejectTask',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.RejectTaskRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.RejectTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

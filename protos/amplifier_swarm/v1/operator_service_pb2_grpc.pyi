@@ -183,6 +183,28 @@ class OperatorServiceStub:
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the text is empty or too long, or the task has 100 notes.
     """
+    ApproveTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ApproveTaskRequest, _operator_service_pb2.ApproveTaskResponse]
+    """Approves what tasks wait for: their start, the landing of their work, or that it counts. The caller who has approved
+    the same hold may ask again. A task that is refused keeps no other from its approval. Asks for at most 100,000 tasks.
+
+    Errors, if no task could be approved, for the first of them:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `FAILED_PRECONDITION` / `HOLD_REFUSED`: the task does not wait for this approval, such as after somebody else has
+      approved or rejected it.
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: an approval without the id of a hold.
+    """
+    RejectTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.RejectTaskRequest, _operator_service_pb2.RejectTaskResponse]
+    """Rejects what a task waits for, or the work of a completed task. The reason is a finding for the next builder, and
+    no retry is used up. A task that has not started is killed. Work that has landed stays on the target, and the next
+    attempt builds on it.
+
+    Errors:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `FAILED_PRECONDITION` / `HOLD_REFUSED`: the task does not wait for this approval.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: the task is not completed, a task that depends on it runs, or one has
+      built on it and `with_dependents` is not set.
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the reason is empty or too long.
+    """
     ListInbox: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListInboxRequest, _operator_service_pb2.ListInboxResponse]
     """Lists what waits for a person: the hold behind which most tasks wait first, then the longest held."""
     AddDependency: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.AddDependencyRequest, _operator_service_pb2.AddDependencyResponse]
@@ -430,6 +452,28 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     Errors:
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the text is empty or too long, or the task has 100 notes.
+    """
+    ApproveTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ApproveTaskRequest, _operator_service_pb2.ApproveTaskResponse]  # type: ignore[assignment]
+    """Approves what tasks wait for: their start, the landing of their work, or that it counts. The caller who has approved
+    the same hold may ask again. A task that is refused keeps no other from its approval. Asks for at most 100,000 tasks.
+
+    Errors, if no task could be approved, for the first of them:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `FAILED_PRECONDITION` / `HOLD_REFUSED`: the task does not wait for this approval, such as after somebody else has
+      approved or rejected it.
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: an approval without the id of a hold.
+    """
+    RejectTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RejectTaskRequest, _operator_service_pb2.RejectTaskResponse]  # type: ignore[assignment]
+    """Rejects what a task waits for, or the work of a completed task. The reason is a finding for the next builder, and
+    no retry is used up. A task that has not started is killed. Work that has landed stays on the target, and the next
+    attempt builds on it.
+
+    Errors:
+    * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+    * `FAILED_PRECONDITION` / `HOLD_REFUSED`: the task does not wait for this approval.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: the task is not completed, a task that depends on it runs, or one has
+      built on it and `with_dependents` is not set.
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the reason is empty or too long.
     """
     ListInbox: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListInboxRequest, _operator_service_pb2.ListInboxResponse]  # type: ignore[assignment]
     """Lists what waits for a person: the hold behind which most tasks wait first, then the longest held."""
@@ -771,6 +815,40 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
         * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the text is empty or too long, or the task has 100 notes.
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveTask(
+        self,
+        request: _operator_service_pb2.ApproveTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.ApproveTaskResponse, _abc.Awaitable[_operator_service_pb2.ApproveTaskResponse]]:
+        """Approves what tasks wait for: their start, the landing of their work, or that it counts. The caller who has approved
+        the same hold may ask again. A task that is refused keeps no other from its approval. Asks for at most 100,000 tasks.
+
+        Errors, if no task could be approved, for the first of them:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `FAILED_PRECONDITION` / `HOLD_REFUSED`: the task does not wait for this approval, such as after somebody else has
+          approved or rejected it.
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: an approval without the id of a hold.
+        """
+
+    @_abc_1.abstractmethod
+    def RejectTask(
+        self,
+        request: _operator_service_pb2.RejectTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.RejectTaskResponse, _abc.Awaitable[_operator_service_pb2.RejectTaskResponse]]:
+        """Rejects what a task waits for, or the work of a completed task. The reason is a finding for the next builder, and
+        no retry is used up. A task that has not started is killed. Work that has landed stays on the target, and the next
+        attempt builds on it.
+
+        Errors:
+        * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
+        * `FAILED_PRECONDITION` / `HOLD_REFUSED`: the task does not wait for this approval.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: the task is not completed, a task that depends on it runs, or one has
+          built on it and `with_dependents` is not set.
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the reason is empty or too long.
         """
 
     @_abc_1.abstractmethod

@@ -298,7 +298,7 @@ class TaskStatus(_TaskStatus, metaclass=_TaskStatusEnumTypeWrapper):
     `BLOCKED` -> `NOT_STARTED` -> `CLAIMED` -> `IN_PROGRESS` -> `COMPLETED` | `FAILED`;
     `CLAIMED` -> `NOT_STARTED` free of charge, `IN_PROGRESS` -> `NOT_STARTED` on a retry; every
     waiting status -> `KILLED` at once, a running one by way of `KILLING`; `BLOCKED` -> `SKIPPED`;
-    `BLOCKED`, `NOT_STARTED`, `IN_PROGRESS` -> `HELD` -> `BLOCKED`.
+    `BLOCKED`, `NOT_STARTED`, `IN_PROGRESS` -> `HELD` -> `BLOCKED` | `COMPLETED`.
     """
 
 TASK_STATUS_UNSPECIFIED: TaskStatus.ValueType  # 0
@@ -584,6 +584,7 @@ class TaskDefinition(_message.Message):
     SANDBOX_FIELD_NUMBER: _builtins.int
     NETWORK_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    APPROVE_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """The id, chosen by the author, unique in the swarm.
     Matches `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
@@ -632,6 +633,8 @@ class TaskDefinition(_message.Message):
     """
     network: Global___NetworkAccess.ValueType
     """What the task may reach of the network. `NONE` needs a sandbox. Unset means `FULL`."""
+    approve: _hold_pb2.ApprovalPoint.ValueType
+    """Where the task waits for the approval of a person. Unset means nowhere. `BEFORE_LANDING` demands a clone."""
     @_builtins.property
     def acceptance_criteria(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What must be true of the result, one condition an entry."""
@@ -752,10 +755,11 @@ class TaskDefinition(_message.Message):
         sandbox: Global___SandboxKind.ValueType = ...,
         network: Global___NetworkAccess.ValueType = ...,
         limits: Global___ResourceLimits | None = ...,
+        approve: _hold_pb2.ApprovalPoint.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "builder_timeout", b"builder_timeout", "check_timeout", b"check_timeout", "estimated_hours", b"estimated_hours", "land", b"land", "limits", b"limits", "max_retries", b"max_retries", "priority", b"priority", "rehearsal", b"rehearsal", "stall_timeout", b"stall_timeout", "validate", b"validate", "validator_timeout", b"validator_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "acceptance_criteria", b"acceptance_criteria", "artifacts", b"artifacts", "builder_agent", b"builder_agent", "builder_timeout", b"builder_timeout", "changes", b"changes", "check_timeout", b"check_timeout", "checks", b"checks", "dependencies", b"dependencies", "description", b"description", "design_docs", b"design_docs", "estimated_hours", b"estimated_hours", "exclusive", b"exclusive", "files", b"files", "keep", b"keep", "labels", b"labels", "land", b"land", "landing", b"landing", "landing_checks", b"landing_checks", "limits", b"limits", "max_retries", b"max_retries", "name", b"name", "network", b"network", "on_dependency_failure", b"on_dependency_failure", "on_disconnect", b"on_disconnect", "phase", b"phase", "priority", b"priority", "rehearsal", b"rehearsal", "retry_from", b"retry_from", "sandbox", b"sandbox", "setup", b"setup", "stall_timeout", b"stall_timeout", "task_id", b"task_id", "type", b"type", "validate", b"validate", "validator_agent", b"validator_agent", "validator_timeout", b"validator_timeout", "workspace", b"workspace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "acceptance_criteria", b"acceptance_criteria", "approve", b"approve", "artifacts", b"artifacts", "builder_agent", b"builder_agent", "builder_timeout", b"builder_timeout", "changes", b"changes", "check_timeout", b"check_timeout", "checks", b"checks", "dependencies", b"dependencies", "description", b"description", "design_docs", b"design_docs", "estimated_hours", b"estimated_hours", "exclusive", b"exclusive", "files", b"files", "keep", b"keep", "labels", b"labels", "land", b"land", "landing", b"landing", "landing_checks", b"landing_checks", "limits", b"limits", "max_retries", b"max_retries", "name", b"name", "network", b"network", "on_dependency_failure", b"on_dependency_failure", "on_disconnect", b"on_disconnect", "phase", b"phase", "priority", b"priority", "rehearsal", b"rehearsal", "retry_from", b"retry_from", "sandbox", b"sandbox", "setup", b"setup", "stall_timeout", b"stall_timeout", "task_id", b"task_id", "type", b"type", "validate", b"validate", "validator_agent", b"validator_agent", "validator_timeout", b"validator_timeout", "workspace", b"workspace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015

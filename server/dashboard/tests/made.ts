@@ -56,6 +56,8 @@ export function hold(more: Partial<Hold> = {}): Hold {
     ended_at: null,
     ended_by: null,
     answer: null,
+    point: null,
+    approved: false,
     ...more,
   };
 }

@@ -46,6 +46,8 @@ class Claim:
     # What people have answered, and noted; the latest last.
     answers: Sequence[Hold] = ()
     notes: Sequence[Note] = ()
+    # Rejections by people that the next builder has to answer.
+    rejections: Sequence[Hold] = ()
     # None if the task runs in a shared workspace.
     clone: CloneStart | None = None
     # The accepted work that the attempt lands; None if the attempt starts with a builder.

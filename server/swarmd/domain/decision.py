@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypedDict
 
-from swarmd.domain.holds import NewHold, question_of
+from swarmd.domain.approvals import ApprovalPoint, point_after_work, work_text
+from swarmd.domain.holds import HoldKind, NewHold, question_of
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import AttemptOutcome, FailureClass, Outcome, OutcomeKind, Task
@@ -22,6 +23,8 @@ from swarmd.domain.policy import (
     repeated_findings,
 )
 
+# The first digits of a commit, as people know it.
+SHORT_COMMIT: Final = 12
 # A declined claim waits this long, so that a worker that can't start the task doesn't claim it in a loop.
 DECLINED_BACKOFF_S: Final = 5.0
 # The kinds of outcomes that carry a result worth keeping after a kill.
@@ -42,10 +45,14 @@ class TaskUpdate(TypedDict, total=False):
     started_us: int | None
     starts_at: StartPoint
     work_of: int
+    approved: ApprovalPoint | None
 
 
 # The update of a task whose order to land is carried out, or can't be.
-NO_ORDER: Final = TaskUpdate(starts_at=StartPoint.BUILDER, work_of=0)
+NO_ORDER: Final = TaskUpdate(starts_at=StartPoint.BUILDER, work_of=0, approved=None)
+
+# The update of a task that may fail as often again as at its beginning.
+FULL_BUDGETS: Final = TaskUpdate(failures=0, losses=0, landing_failures=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +93,13 @@ def decide(
     *,
     earlier_findings: Sequence[Sequence[str]],
     interruptions: int = 0,
+    lands_work: bool = False,
 ) -> Decision:
     """Decides on the outcome of the task's open attempt.
 
     `earlier_findings` are the ids of the findings of the latest rejected attempts, the latest first; `interruptions`
-    counts the attempts right before this one that were interrupted.
+    counts the attempts right before this one that were interrupted. `lands_work` says that the attempt lands work which
+    was accepted before, so that nobody is asked about it again.
     """
     if task.status is TaskStatus.KILLING:
         # A kill wins over a result that comes later; the result is kept.
@@ -102,9 +111,28 @@ def decide(
         return release(outcome.error or outcome.kind, backoff_s=DECLINED_BACKOFF_S)
     # A worker that fails before the go is charged like a session that fails: free of charge, it could loop forever.
     if outcome.kind is OutcomeKind.COMPLETED:
-        update = TaskUpdate(last_error="", failure_class=None, **NO_ORDER)
-        return Decision(AttemptOutcome.COMPLETED, Transition.COMPLETE, update=update)
+        return _decide_completed(task, outcome, lands_work=lands_work)
     return _decide_failed(task, outcome, rule, earlier_findings, interruptions=interruptions)
+
+
+def _decide_completed(task: Task, outcome: Outcome, *, lands_work: bool) -> Decision:
+    """Decides on accepted work, which may wait for the approval of a person."""
+    update = TaskUpdate(last_error="", failure_class=None, **NO_ORDER)
+    hold = None if lands_work else approval_of(task, outcome, attempt=task.attempt)
+    if hold is None:
+        return Decision(AttemptOutcome.COMPLETED, Transition.COMPLETE, update=update)
+    detail = f"{hold.kind}: {hold.text}"
+    return Decision(AttemptOutcome.COMPLETED, Transition.HOLD, detail=detail, update=update, hold=hold)
+
+
+def approval_of(task: Task, outcome: Outcome, *, attempt: int) -> NewHold | None:
+    """Returns the hold of work that was accepted and waits for a person; None if it counts by itself."""
+    landing = outcome.landing
+    point = point_after_work(task.approve, landed=landing is not None)
+    if point is None:
+        return None
+    where = "" if landing is None else f"landed on {landing.target} as {landing.commit[:SHORT_COMMIT]}"
+    return NewHold(HoldKind.APPROVAL, work_text(point, attempt, landing=where), point=point)
 
 
 def _decide_failed(
@@ -123,7 +151,8 @@ def _decide_failed(
     )
     error = outcome.error or ("the worker ended the session" if stopped else failure)
     lands_kept = task.starts_at is StartPoint.LANDING and task.status is TaskStatus.CLAIMED
-    if failure is FailureClass.WORK_MISSING and lands_kept:
+    approved = task.approved is ApprovalPoint.BEFORE_LANDING
+    if failure is FailureClass.WORK_MISSING and lands_kept and not approved:
         return _withdraw(failure, error)
     if failure is FailureClass.VALIDATION_FAILED:
         recurring = repeated_findings([findings_of(outcome), *earlier_findings])
@@ -136,10 +165,17 @@ def _decide_failed(
     if failure is FailureClass.BUILDER_BLOCKED and task.status is TaskStatus.IN_PROGRESS:
         return _hold(failure, error, question_of(outcome.report, error))
     decision = _judge(task, failure, error, rule, retry_after_s=outcome.retry_after_s)
+    return replace(decision, update={**decision.update, **_next_start(failure, outcome, approved=approved)})
+
+
+def _next_start(failure: FailureClass, outcome: Outcome, *, approved: bool) -> TaskUpdate:
+    """Returns where the next attempt starts, if that changes; `approved`: a person has approved the landing."""
+    if approved and (failure is FailureClass.WORK_MISSING or outcome.verdict_passed is False):
+        return NO_ORDER  # what a builder does now is other work, which nobody has approved
     if failure in LANDING_FAILURES and outcome.verdict_passed is False:
         # The findings are for a builder. Without any, it was git that failed, and the same work is landed again.
-        return replace(decision, update={**decision.update, "starts_at": StartPoint.BUILDER})
-    return decision
+        return TaskUpdate(starts_at=StartPoint.BUILDER)
+    return TaskUpdate()
 
 
 def _stopped_as(outcome: Outcome, interruptions: int) -> FailureClass:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import DependencyFailurePolicy, DisconnectPolicy, TaskId
 from swarmd.domain.rehearsal import Rehearsal
@@ -51,6 +52,7 @@ class TaskDefinition:
     sandbox: SandboxKind | None = None
     network: NetworkAccess | None = None
     limits: ResourceLimits | None = None
+    approve: ApprovalPoint | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.errors import FieldFault
 from swarmd.domain.exclusive import MAX_NAMES_OF_TASK, name_problem
@@ -26,6 +27,7 @@ from swarmd.domain.sandbox import (
     NetworkAccess,
     SandboxKind,
 )
+from swarmd.domain.workspaces import WorkspaceKind
 
 MAX_TIMEOUT_S: Final = 7 * 24 * 3600
 MAX_ENTRIES: Final = 1_000
@@ -47,6 +49,7 @@ def field_faults(place: str, task: PlannedTask) -> Iterator[FieldFault]:
     )
     yield from _labels(f"{place}.labels", definition)
     yield from _sandbox(place, definition)
+    yield from _approval(place, definition)
     if definition.rehearsal is not None:
         yield from _rehearsal(f"{place}.rehearsal", definition.rehearsal)
 
@@ -169,6 +172,20 @@ def _sandbox(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:
         # The comparison is written so that a NaN is refused too.
         if value != 0 and not low <= value <= high:
             yield FieldFault(f"{place}.limits.{name}", f"limits.{name} must be {wanted}, got {value:g}")
+
+
+def _approval(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:
+    if definition.approve is not ApprovalPoint.BEFORE_LANDING:
+        return
+    place, rest = f"{place}.approve", "; say `approve: after`, which asks once the work is accepted"
+    if definition.workspace is WorkspaceKind.SHARED:
+        yield FieldFault(
+            place, f"approve before-landing needs a clone: work in a shared workspace lands nowhere{rest}"
+        )
+    elif definition.land is False:
+        yield FieldFault(
+            place, f"approve before-landing contradicts `land: false`, which lands nothing{rest}"
+        )
 
 
 def _rehearsal(place: str, rehearsal: Rehearsal) -> Iterator[FieldFault]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from swarmd.domain.approvals import ApprovalPoint, start_text
 from swarmd.domain.errors import InvalidRequest
 
 # Of a question, a reason, an answer and a note.
@@ -20,6 +21,7 @@ class HoldKind(StrEnum):
 
     QUESTION = "question"  # the builder asks, or names what blocks it
     SUSPENDED = "suspended"  # an operator holds the task
+    APPROVAL = "approval"  # the task waits at the point that its definition names
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class NewHold:
     options: Sequence[str] = ()
     # The name of the token; empty if the end of an attempt holds the task.
     held_by: str = ""
+    # Of an approval.
+    point: ApprovalPoint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,10 @@ class Hold:
     since_us: int
     ended_us: int | None
     ended_by: str
+    # Of an approval, the reason of a rejection.
     answer: str
+    point: ApprovalPoint | None = None
+    approved: bool = False
 
     @property
     def hold_id(self) -> str:
@@ -62,6 +69,10 @@ class Note:
     text: str
     author: str
     noted_us: int
+
+
+# What a task waits for before its start.
+START_HOLD: Final = NewHold(HoldKind.APPROVAL, start_text(), point=ApprovalPoint.BEFORE_START)
 
 
 def hold_key(hold_id: str) -> tuple[int, int]:

@@ -30,7 +30,7 @@ class Transition(StrEnum):
     """The events that change the status of a task."""
 
     UNBLOCK = "unblock"  # the last unmet dependency was met
-    BLOCK = "block"  # a dependency was added, or is unmet again
+    BLOCK = "block"  # a dependency was added, or is unmet again; ends the wait for an approval of the start
     SKIP = "skip"  # a dependency can no longer complete
     REVIVE = "revive"  # that dependency was retried
     CLAIM = "claim"  # a worker holds it
@@ -39,8 +39,9 @@ class Transition(StrEnum):
     COMPLETE = "complete"  # built, and approved if validation is on; of a claim: found on the target
     RETRY = "retry"  # the attempt did not succeed, and the budget allows another
     GIVE_UP = "give_up"  # no further attempt: the budget is used up, or another would fail alike
-    HOLD = "hold"  # only a person can settle what comes next; uses up no retry
-    UNHOLD = "unhold"  # a person has settled it
+    HOLD = "hold"  # only a person can settle what comes next; uses up no retry; of FAILED: by a late result
+    UNHOLD = "unhold"  # a person has settled it, and the task may go on
+    APPROVE = "approve"  # a person approves accepted work, which thereby counts
     KILL = "kill"  # an operator or an emergency stop ends it
     FINISH_KILL = "finish_kill"  # the kill is over; the receipt names any survivors
     REOPEN = "reopen"  # an operator retries it, or lands the work that a completed attempt has kept
@@ -72,6 +73,7 @@ TRANSITIONS: Final = MappingProxyType(
             _T.WITHDRAW: _S.COMPLETED,
             _T.RETRY: _S.NOT_STARTED,
             _T.GIVE_UP: _S.FAILED,
+            _T.HOLD: _S.HELD,
             _T.KILL: _S.KILLED,
         },
         _S.IN_PROGRESS: {
@@ -83,9 +85,16 @@ TRANSITIONS: Final = MappingProxyType(
             _T.KILL: _S.KILLING,
         },
         _S.KILLING: {_T.KILL: _S.KILLING, _T.FINISH_KILL: _S.KILLED},
-        _S.HELD: {_T.UNHOLD: _S.BLOCKED, _T.REOPEN: _S.BLOCKED, _T.KILL: _S.KILLED, _T.ACCEPT: _S.COMPLETED},
+        _S.HELD: {
+            _T.UNHOLD: _S.BLOCKED,
+            _T.BLOCK: _S.BLOCKED,
+            _T.REOPEN: _S.BLOCKED,
+            _T.KILL: _S.KILLED,
+            _T.APPROVE: _S.COMPLETED,
+            _T.ACCEPT: _S.COMPLETED,
+        },
         _S.COMPLETED: {_T.REOPEN: _S.BLOCKED},
-        _S.FAILED: {_T.REOPEN: _S.BLOCKED, _T.ACCEPT: _S.COMPLETED},
+        _S.FAILED: {_T.REOPEN: _S.BLOCKED, _T.HOLD: _S.HELD, _T.ACCEPT: _S.COMPLETED},
         _S.KILLED: {_T.KILL: _S.KILLED, _T.REOPEN: _S.BLOCKED, _T.ACCEPT: _S.COMPLETED},
         _S.SKIPPED: {_T.REVIVE: _S.BLOCKED, _T.KILL: _S.KILLED},
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, NewType
 
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.landing import ReportedChange, ReportedLanding, StartPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.sandbox import NO_ENFORCEMENT, Enforcement
@@ -170,6 +171,9 @@ class Task(NamedTuple):
     work_of: int = 0
     # Names this creation of the task; empty for a task of a database from before.
     creation: str = ""
+    # Where it waits for a person, and which approval is in force: of its start, or of the landing of `work_of`.
+    approve: ApprovalPoint | None = None
+    approved: ApprovalPoint | None = None
 
 
 class Lease(NamedTuple):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.model import WorkerIdentity
@@ -49,7 +50,7 @@ def demands(definition: TaskDefinition, *, work_in: str = "") -> Mapping[str, st
     found = {**definition.labels, **enforcement_demands(definition)}
     if work_in:
         return {**found, CLONE_DEMAND: "", WORK_DEMAND: work_in}
-    if definition.workspace is WorkspaceKind.CLONE:
+    if definition.workspace is WorkspaceKind.CLONE or definition.approve is ApprovalPoint.BEFORE_LANDING:
         found[CLONE_DEMAND] = ""
     return found
 
@@ -99,8 +100,13 @@ def runs_in_clone(definition: TaskDefinition, identity: WorkerIdentity) -> bool:
 
 
 def claimed_definition(definition: TaskDefinition, *, work_of: int) -> TaskDefinition:
-    """Returns the definition by which an attempt works: an order to land overrules `land` and `workspace`."""
-    return replace(definition, workspace=WorkspaceKind.CLONE, land=True) if work_of else definition
+    """Returns the definition by which an attempt works.
+
+    An order to land overrules `land` and `workspace`. So does an approval before the landing: the work is kept.
+    """
+    if not work_of and definition.approve is not ApprovalPoint.BEFORE_LANDING:
+        return definition
+    return replace(definition, workspace=WorkspaceKind.CLONE, land=bool(work_of))
 
 
 def must_land(definition: TaskDefinition) -> bool:

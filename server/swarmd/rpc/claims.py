@@ -26,7 +26,7 @@ def write(claim: Claim, *, traceparent: str) -> pb.Claim:
         lease_id=claim.lease_id,
         attempt=claim.number,
         epoch=claim.epoch,
-        findings=_fitting(outcomes.read_report(claim.previous_report).verdict.findings, MAX_FINDINGS_BYTES),
+        findings=_fitting(_findings(claim), MAX_FINDINGS_BYTES),
         last_error=claim.last_error,
         dependency_results=_dependency_results(claim.dependency_results),
         traceparent=traceparent,
@@ -46,6 +46,15 @@ def write(claim: Claim, *, traceparent: str) -> pb.Claim:
             )
         )
     return message
+
+
+def _findings(claim: Claim) -> list[session_pb2.Finding]:
+    """Returns what the next builder has to answer: what people have rejected, and what a validator has found."""
+    rejected = [
+        session_pb2.Finding(finding_id=f"p{said.hold_id}", issue=said.answer, severity="critical")
+        for said in claim.rejections
+    ]
+    return [*rejected, *outcomes.read_report(claim.previous_report).verdict.findings]
 
 
 def _fitting(messages: Iterable[Sized], room: int) -> list[Sized]:

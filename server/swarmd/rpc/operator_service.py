@@ -147,6 +147,14 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         task = await self._actions.note(request.task_id, text=request.text, actor=_caller_name())
         return pb.NoteTaskResponse(task=task)
 
+    async def ApproveTask(self, request: pb.ApproveTaskRequest, context: Context) -> pb.ApproveTaskResponse:
+        return await self._actions.approve(request.approvals, actor=_caller_name())
+
+    async def RejectTask(self, request: pb.RejectTaskRequest, context: Context) -> pb.RejectTaskResponse:
+        return await self._actions.reject(
+            request.task_id, request.hold_id, text=request.text, actor=_caller_name()
+        )
+
     async def ListInbox(self, request: pb.ListInboxRequest, context: Context) -> pb.ListInboxResponse:
         return await self._reads.inbox()
 

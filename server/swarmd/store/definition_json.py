@@ -6,6 +6,7 @@ from dataclasses import asdict, fields
 from enum import StrEnum
 from typing import Any, Final
 
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.model import DependencyFailurePolicy, DisconnectPolicy
 from swarmd.domain.rehearsal import Rehearsal, RehearsalCall, RehearsalScript
@@ -44,6 +45,7 @@ _CHOICES: Final[Mapping[str, type[StrEnum]]] = {
     "retry_from": RetryFrom,
     "sandbox": SandboxKind,
     "network": NetworkAccess,
+    "approve": ApprovalPoint,
 }
 
 

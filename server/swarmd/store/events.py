@@ -47,6 +47,8 @@ class EventKind(StrEnum):
     TASK_HELD = "task_held"
     TASK_UNHELD = "task_unheld"
     TASK_NOTED = "task_noted"
+    TASK_APPROVED = "task_approved"
+    TASK_REJECTED = "task_rejected"
 
 
 # Each of these ends a task.
@@ -76,6 +78,8 @@ CHANGES_DEPENDENTS: Final = ENDS_TASK | {
     EventKind.TASK_REVIVED,
     EventKind.TASK_REOPENED,
     EventKind.RESULT_ACCEPTED,
+    EventKind.TASK_APPROVED,
+    EventKind.TASK_REJECTED,
 }
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.holds import Hold, HoldKind, NewHold, Note
 from swarmd.domain.model import TaskKey
 from swarmd.store.transaction import IGNORE_DEFERRED, ReadTx, Row, Tx
@@ -13,12 +14,13 @@ def begin(tx: Tx, key: TaskKey, hold: NewHold, *, attempt: int) -> None:
     tx.run(
         "hold_begin", task_key=key, attempt=attempt, kind=hold.kind, text=hold.text,
         options=json.dumps(hold.options, ensure_ascii=False), held_by=hold.held_by, now_us=tx.now_us,
+        point=hold.point or "",
     )  # fmt: skip
 
 
-def end(tx: Tx, key: TaskKey, *, ended_by: str, answer: str) -> None:
-    """Ends the lasting hold of the task."""
-    tx.run("hold_end", task_key=key, ended_by=ended_by, answer=answer, now_us=tx.now_us)
+def end(tx: Tx, key: TaskKey, *, ended_by: str = "", answer: str = "", approved: bool = False) -> None:
+    """Ends the lasting hold of the task, if there is one."""
+    tx.run("hold_end", task_key=key, ended_by=ended_by, answer=answer, approved=approved, now_us=tx.now_us)
 
 
 def lasting(tx: ReadTx, key: TaskKey) -> Hold | None:
@@ -46,6 +48,13 @@ def answered(tx: ReadTx, key: TaskKey, *, limit: int) -> Sequence[Hold]:
     ][::-1]
 
 
+def rejections(tx: ReadTx, key: TaskKey, *, limit: int) -> Sequence[Hold]:
+    """Returns the latest rejections of what the task did last, the earliest of them first."""
+    return [
+        from_row(row) for row in tx.all("hold_rejections", subject=IGNORE_DEFERRED, task_key=key, limit=limit)
+    ][::-1]
+
+
 def count_by_kind(tx: ReadTx) -> Mapping[HoldKind, int]:
     """Returns the number of lasting holds of each kind that has one."""
     return {HoldKind(kind): count for kind, count in tx.all("hold_counts")}
@@ -63,8 +72,10 @@ def notes(tx: ReadTx, key: TaskKey) -> Sequence[Note]:
 
 def from_row(row: Row) -> Hold:
     """Returns the hold of a row with the `hold_columns` of queries.sql."""
-    key, epoch, kind, text, options, attempt, held_by, since_us, ended_us, ended_by, answer = row
+    (
+        key, epoch, kind, text, options, attempt, held_by, since_us, ended_us, ended_by, answer, point, approved,
+    ) = row  # fmt: skip
     return Hold(
         key, epoch, HoldKind(kind), text, tuple(json.loads(options)), attempt, held_by, since_us, ended_us, ended_by,
-        answer,
+        answer, ApprovalPoint(point) if point else None, bool(approved),
     )  # fmt: skip

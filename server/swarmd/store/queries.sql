@@ -9,7 +9,7 @@
 -- The fields of a Task, in their order.
 t.key, t.task_id, t.status, t.ready, t.unmet, t.policy, t.max_retries, t.attempt, t.failures, t.losses,
 t.landing_failures, t.last_error, t.failure_class, t.cause, t.interrupted, t.backoff_s, t.started_us, t.completed_us, t.ready_us,
-t.starts_at, t.work_of, t.creation
+t.starts_at, t.work_of, t.creation, t.approve, t.approved
 
 -- fragment: lease_columns
 -- The fields of a Lease, in their order.
@@ -21,7 +21,7 @@ workspace, enforcement, draining, left_us
 
 -- fragment: hold_columns
 -- The fields of a Hold, in their order.
-key, epoch, kind, text, options, attempt, held_by, since_us, ended_us, ended_by, answer
+key, epoch, kind, text, options, attempt, held_by, since_us, ended_us, ended_by, answer, point, approved
 
 -- fragment: event_columns
 -- The fields of an Event, in their order.
@@ -141,10 +141,10 @@ SELECT task_id, key, status FROM tasks;
 
 -- name: task_insert
 INSERT INTO tasks (key, task_id, name, phase, type, priority, estimated_hours, label_set_key, policy, max_retries,
-                   exclusive, status, ready, unmet, attempt, failures, losses, last_error, failure_class, cause,
+                   exclusive, approve, status, ready, unmet, attempt, failures, losses, last_error, failure_class, cause,
                    interrupted, backoff_s, created_us, started_us, completed_us, ready_us, creation)
 VALUES (:key, :task_id, :name, :phase, :type, :priority, :estimated_hours, :label_set_key, :policy, :max_retries,
-        :exclusive, :status, :ready, :unmet, 0, 0, 0, '', NULL, '', 0, 0, :now_us, NULL, :completed_us,
+        :exclusive, :approve, :status, :ready, :unmet, 0, 0, 0, '', NULL, '', 0, 0, :now_us, NULL, :completed_us,
         CASE WHEN :ready THEN :now_us END, lower(hex(randomblob(8))));
 
 -- name: task_last_key
@@ -159,20 +159,21 @@ SELECT t.task_id, t.key, t.status FROM json_each(:ids) j CROSS JOIN tasks t ON l
 -- Caps the counted failures at one more than the new budget. The task waits for no name that it no longer needs.
 UPDATE tasks SET name = :name, phase = :phase, type = :type, priority = :priority,
        estimated_hours = :estimated_hours, label_set_key = :label_set_key, policy = :policy,
-       max_retries = :max_retries, failures = min(failures, :max_retries + 1), exclusive = :exclusive, wait_key = 0
+       max_retries = :max_retries, failures = min(failures, :max_retries + 1), exclusive = :exclusive, wait_key = 0,
+       approve = :approve
  WHERE key = :key;
 
 -- name: task_save
 -- `now_us` becomes the start of the wait of a task that was not ready before. A task that is not ready waits for no
 -- name: it may need others when it is ready again.
 WITH given (key, status, ready, unmet, attempt, failures, losses, landing_failures, last_error, failure_class, cause,
-            interrupted, backoff_s, started_us, completed_us, starts_at, work_of, now_us) AS (VALUES {rows})
+            interrupted, backoff_s, started_us, completed_us, starts_at, work_of, approved, now_us) AS (VALUES {rows})
 UPDATE tasks SET status = given.status, ready = given.ready, unmet = given.unmet, attempt = given.attempt,
        failures = given.failures, losses = given.losses, landing_failures = given.landing_failures,
        last_error = given.last_error, failure_class = given.failure_class, cause = given.cause,
        interrupted = given.interrupted,
        backoff_s = given.backoff_s, started_us = given.started_us, completed_us = given.completed_us,
-       starts_at = given.starts_at, work_of = given.work_of,
+       starts_at = given.starts_at, work_of = given.work_of, approved = given.approved,
        ready_us = CASE WHEN given.ready THEN coalesce(tasks.ready_us, given.now_us) END,
        wait_key = CASE WHEN given.ready THEN tasks.wait_key ELSE 0 END
   FROM given WHERE tasks.key = given.key;
@@ -457,8 +458,14 @@ UPDATE targets SET tip = CASE WHEN targets.tip = '' OR given.place > targets.tip
 SELECT coalesce(sum(landed), 0), coalesce(sum(found), 0) FROM targets;
 
 -- name: landing_first_base
--- The base of the task's first attempt in a clone with that target.
-SELECT first_base FROM attempts WHERE task_key = :task_key AND target_key = :target_key ORDER BY number LIMIT 1;
+-- The commit of the last landing that the server knows, since the task may do more after a person rejected that; else
+-- the base of the task's first attempt in a clone with that target.
+SELECT coalesce(
+  (SELECT json_extract(report, '$.landing.commit') FROM attempts
+    WHERE task_key = :task_key AND target_key = :target_key AND outcome = 'completed'
+      AND json_extract(report, '$.landing') IS NOT NULL ORDER BY number DESC LIMIT 1),
+  (SELECT first_base FROM attempts
+    WHERE task_key = :task_key AND target_key = :target_key ORDER BY number LIMIT 1));
 
 -- name: landing_take_place
 UPDATE targets SET places = places + 1 WHERE key = :target_key;
@@ -497,9 +504,12 @@ INSERT INTO changes (attempt_key, base, head, summary) VALUES (:attempt_key, :ba
     ON CONFLICT (attempt_key) DO UPDATE SET base = excluded.base, head = excluded.head, summary = excluded.summary;
 
 -- name: change_last_head
--- The last commit of the task's latest attempt that reported one.
+-- The last commit of the task's latest attempt that reported one. Work that has landed is in the tip already.
 SELECT c.head FROM changes c JOIN attempts a ON a.key = c.attempt_key
- WHERE a.task_key = :task_key AND c.head <> '' ORDER BY a.number DESC LIMIT 1;
+ WHERE a.task_key = :task_key AND c.head <> ''
+   AND a.number > coalesce((SELECT max(number) FROM attempts WHERE task_key = :task_key AND outcome = 'completed'
+                               AND json_extract(report, '$.landing') IS NOT NULL), 0)
+ ORDER BY a.number DESC LIMIT 1;
 
 -- name: landing_accepted_work
 -- The work of the task's completed attempt, and how it landed. An attempt that lands earlier work has no change.
@@ -732,11 +742,11 @@ INSERT INTO readers (name, seq) VALUES (:name, :seq) ON CONFLICT (name) DO UPDAT
 -- ── holds ────────────────────────────────────────────────────────────────────────────────────────
 
 -- name: hold_begin
-INSERT INTO holds (epoch, task_key, attempt, kind, text, options, held_by, since_us, ended_by, answer)
-SELECT epoch, :task_key, :attempt, :kind, :text, :options, :held_by, :now_us, '', '' FROM swarm;
+INSERT INTO holds (epoch, task_key, attempt, kind, text, options, held_by, since_us, ended_by, answer, point)
+SELECT epoch, :task_key, :attempt, :kind, :text, :options, :held_by, :now_us, '', '', :point FROM swarm;
 
 -- name: hold_end
-UPDATE holds SET ended_us = :now_us, ended_by = :ended_by, answer = :answer
+UPDATE holds SET ended_us = :now_us, ended_by = :ended_by, answer = :answer, approved = :approved
  WHERE task_key = :task_key AND ended_us IS NULL;
 
 -- name: hold_lasting
@@ -752,6 +762,13 @@ SELECT {hold_columns} FROM holds WHERE task_key = :task_key ORDER BY key DESC LI
 -- name: hold_answered
 -- The latest answered holds of a task.
 SELECT {hold_columns} FROM holds WHERE task_key = :task_key AND answer <> '' ORDER BY key DESC LIMIT :limit;
+
+-- name: hold_rejections
+-- The rejections of the task's latest accepted work, or of its start: the latest first.
+SELECT {hold_columns} FROM holds
+ WHERE task_key = :task_key AND kind = 'approval' AND answer <> ''
+   AND attempt >= coalesce((SELECT max(number) FROM attempts WHERE task_key = :task_key AND outcome = 'completed'), 0)
+ ORDER BY key DESC LIMIT :limit;
 
 -- name: hold_counts
 -- Reads the index of lasting holds alone, however many have ended.

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import FINAL, TaskStatus
@@ -37,8 +38,8 @@ _FAILURES: Final[dict[str | None, FailureClass | None]] = {
     None: None,
     **{str(failure): failure for failure in FailureClass},
 }
-
 _STARTS: Final = {str(start): start for start in StartPoint}
+_POINTS: Final = {str(point or ""): point for point in (None, *ApprovalPoint)}
 
 # Sorts after every character of an id.
 _LAST: Final = "\U0010ffff"
@@ -69,9 +70,7 @@ def ids_with_prefix(tx: ReadTx, prefix: str, *, limit: int) -> list[str]:
 
 def states(tx: ReadTx) -> dict[str, TaskState]:
     """Returns key and status of every task, by id."""
-    return {
-        task_id: TaskState(TaskKey(key), TaskStatus(status)) for task_id, key, status in tx.all("task_keys")
-    }
+    return _states(tx.all("task_keys"))
 
 
 def edges(tx: ReadTx) -> list[DependencyEdge]:
@@ -86,10 +85,8 @@ def definition_text(tx: ReadTx, task_id: str) -> str:
 
 def export(tx: ReadTx) -> Sequence[PlannedTask]:
     """Returns all tasks with their definitions, in the order of import."""
-    return [
-        PlannedTask(definition_json.decode(body), TaskStatus(status))
-        for status, body in tx.rows("definition_all")
-    ]
+    rows = tx.rows("definition_all")
+    return [PlannedTask(definition_json.decode(body), TaskStatus(status)) for status, body in rows]
 
 
 def first_held(tx: ReadTx) -> HeldTask | None:
@@ -142,10 +139,8 @@ def dead_dependency(tx: ReadTx, key: TaskKey) -> DependencyStatus | None:
 
 def unmet_dependencies(tx: ReadTx, key: TaskKey) -> Sequence[DependencyStatus]:
     """Returns the dependencies that have not completed, in the order of the definition."""
-    return [
-        DependencyStatus(task_id, TaskStatus(status))
-        for task_id, status in tx.all("task_unmet_dependencies", key=key)
-    ]
+    rows = tx.all("task_unmet_dependencies", key=key)
+    return [DependencyStatus(task_id, TaskStatus(status)) for task_id, status in rows]
 
 
 def ready(tx: ReadTx, group: ReadyGroup, *, after: int, limit: int) -> Sequence[ReadyTask]:
@@ -174,7 +169,7 @@ def make_ready(tx: Tx, key: TaskKey) -> bool:
 def states_ignoring_case(tx: ReadTx, ids: Iterable[str]) -> dict[str, TaskState]:
     """Returns key and status, by id, of the tasks whose ids are equal to these except for case."""
     rows = tx.all("task_named", ids=json.dumps(sorted({task_id.lower() for task_id in ids})))
-    return {task_id: TaskState(TaskKey(key), TaskStatus(status)) for task_id, key, status in rows}
+    return _states(rows)
 
 
 def last_key(tx: ReadTx) -> int:
@@ -252,8 +247,13 @@ def save(tx: Tx, task: Task) -> None:
         completed_us=task.completed_us,
         starts_at=task.starts_at,
         work_of=task.work_of,
+        approved=task.approved or "",
         now_us=tx.now_us,
     )
+
+
+def _states(rows: Iterable[Row]) -> dict[str, TaskState]:
+    return {task_id: TaskState(TaskKey(key), TaskStatus(status)) for task_id, key, status in rows}
 
 
 def _inserted(task: NewTask, now_us: int) -> dict[str, Value]:
@@ -282,6 +282,7 @@ def _columns_of(definition: TaskDefinition) -> dict[str, str | int | float | Non
         "policy": definition.on_dependency_failure or DependencyFailurePolicy.SKIP,
         "max_retries": DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
         "exclusive": bool(definition.exclusive or definition.files),
+        "approve": definition.approve or "",
     }
 
 
@@ -290,10 +291,10 @@ def from_row(row: Row) -> Task:
     (
         key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, landing_failures,
         last_error, failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us, starts_at,
-        work_of, creation, *_,
+        work_of, creation, approve, approved, *_,
     ) = row  # fmt: skip
     return Task(
         key, task_id, _STATUSES[status], bool(ready), unmet, _POLICIES[policy], max_retries, attempt, failures,
         losses, landing_failures, last_error, _FAILURES[failure_class], cause, bool(interrupted), backoff_s, started_us,
-        completed_us, ready_us, _STARTS[starts_at], work_of, creation,
+        completed_us, ready_us, _STARTS[starts_at], work_of, creation, _POINTS[approve], _POINTS[approved],
     )  # fmt: skip

@@ -17,7 +17,7 @@ from swarmd.engine import bulk
 from swarmd.engine.attempts.swarm_control import EmergencyStopResult
 from swarmd.engine.reports import overview
 from swarmd.engine.swarm import Swarm
-from swarmd.engine.tasks import holding
+from swarmd.engine.tasks import approving, holding
 from swarmd.store.transaction import Tx
 from swarmd.wire import views
 from swarmd.wire.reads import Reads
@@ -95,6 +95,20 @@ class Actions:
         """Leaves a note for the next attempts of the task."""
         write = partial(holding.note, name=task_id, text=text, actor=actor)
         return await self._reads.task_of(await self._swarm.db.write(write))
+
+    async def approve(self, approvals: Sequence[pb.TaskApproval], *, actor: str) -> pb.ApproveTaskResponse:
+        """Approves what the tasks wait for; raises the first refusal if it approves none."""
+        hold_ids = {approval.task_id: approval.hold_id for approval in approvals}
+        approve = partial(approving.approve, hold_ids=hold_ids, actor=actor)
+        answer = _TaskAnswer(bulk.change_named(self._swarm, _checked_ids(list(hold_ids)), approve))
+        await answer.collect()
+        return pb.ApproveTaskResponse(tasks=answer.tasks, refused=answer.refused, omitted=answer.omitted)
+
+    async def reject(self, task_id: str, hold_id: str, *, text: str, actor: str) -> pb.RejectTaskResponse:
+        """Rejects what the task waits for."""
+        write = partial(approving.reject, name=task_id, hold_id=hold_id, text=text, actor=actor)
+        task = await self._reads.task_of(await self._swarm.db.write(write))
+        return pb.RejectTaskResponse(task=task)
 
     async def pause(self, cause: str) -> swarm_pb2.Swarm:
         """Pauses the swarm: no task is claimed until a resume."""

@@ -40,6 +40,7 @@ def read(message: task_pb2.TaskDefinition) -> TaskDefinition:
         sandbox=enums.SANDBOX.optional(message.sandbox, "sandbox"),
         network=enums.NETWORK.optional(message.network, "network"),
         limits=enforcement.read_limits(message.limits) or None,
+        approve=enums.APPROVAL_POINT.optional(message.approve, "approve"),
     )
 
 
@@ -123,6 +124,7 @@ def _place(definition: TaskDefinition) -> task_pb2.TaskDefinition:
         sandbox=enums.SANDBOX.to_wire(definition.sandbox),
         network=enums.NETWORK.to_wire(definition.network),
         limits=enforcement.limits(definition.limits) if definition.limits else None,
+        approve=enums.APPROVAL_POINT.to_wire(definition.approve),
     )
 
 

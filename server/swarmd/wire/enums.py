@@ -14,6 +14,7 @@ from amplifier_swarm.v1 import (
     worker_service_pb2,
 )
 from swarmd.domain import model, sandbox, workspaces
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.holds import HoldKind
 from swarmd.domain.landing import StartPoint
@@ -60,6 +61,7 @@ class EnumMap(Generic[E]):
         return None if value == 0 else self.from_wire(value, field)
 
 
+APPROVAL_POINT: Final = EnumMap(ApprovalPoint, hold_pb2.ApprovalPoint, "APPROVAL_POINT")
 HOLD_KIND: Final = EnumMap(HoldKind, hold_pb2.HoldKind, "HOLD_KIND")
 TASK_STATUS: Final = EnumMap(TaskStatus, task_pb2.TaskStatus, "TASK_STATUS")
 FAILURE_CLASS: Final = EnumMap(model.FailureClass, task_pb2.FailureClass, "FAILURE_CLASS")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from amplifier_swarm.v1 import hold_pb2
-from swarmd.domain.holds import Hold, Note
+from swarmd.domain.holds import Hold, HoldKind, Note
 from swarmd.wire import enums, values
 
 
@@ -20,6 +20,8 @@ def hold(value: Hold) -> hold_pb2.Hold:
         ended_at=values.timestamp(value.ended_us),
         ended_by=value.ended_by,
         answer=value.answer,
+        point=enums.APPROVAL_POINT.to_wire(value.point),
+        approved=value.approved,
     )
 
 
@@ -36,7 +38,7 @@ def answers(found: Sequence[Hold]) -> list[hold_pb2.Answer]:
     return [
         hold_pb2.Answer(
             question=asked.text,
-            text=asked.answer,
+            text=f"Rejected: {asked.answer}" if asked.kind is HoldKind.APPROVAL else asked.answer,
             author=asked.ended_by,
             answered_at=values.timestamp(asked.ended_us),
         )

@@ -37,6 +37,8 @@ OPERATOR_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
     "UnholdTask": _OPERATOR,
     "AnswerTask": _OPERATOR,
     "NoteTask": _OPERATOR,
+    "ApproveTask": _OPERATOR,
+    "RejectTask": _OPERATOR,
     "ListInbox": _VIEWER,
     "AddDependency": _OPERATOR,
     "RemoveDependency": _OPERATOR,

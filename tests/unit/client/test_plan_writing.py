@@ -36,6 +36,7 @@ CHOICES = (
     "retry_from",
     "sandbox",
     "network",
+    "approve",
 )
 
 

@@ -87,7 +87,13 @@ def test_a_completion_clears_the_last_failure() -> None:
     found = decided(TaskStatus.IN_PROGRESS, outcome(OutcomeKind.COMPLETED), failures=1, last_error="x")
 
     assert (found.ended_as, found.transition) == ("completed", "complete")
-    assert found.update == {"last_error": "", "failure_class": None, "starts_at": "builder", "work_of": 0}
+    assert found.update == {
+        "last_error": "",
+        "failure_class": None,
+        "starts_at": "builder",
+        "work_of": 0,
+        "approved": None,
+    }
 
 
 LANDING: dict[str, Any] = {"starts_at": StartPoint.LANDING, "work_of": 1}
@@ -102,6 +108,7 @@ def test_work_that_is_not_found_leaves_its_task_completed() -> None:
     assert (found.ended_as, found.transition) == ("failed", "withdraw")
     assert found.update == {
         "last_error": "it broke", "failure_class": "work_missing", "starts_at": "builder", "work_of": 0,
+        "approved": None,
     }  # fmt: skip
     assert of_a_builder.transition == "retry", (
         "of an attempt that lands nothing it is a failure like any other"

@@ -37,7 +37,7 @@ export interface KillReceipt {
 /** A question or a reason that a task waits for, or has waited for; its text and its options come from a session or from a person. */
 export interface Hold {
   hold_id: string;
-  kind: "question" | "suspended" | string;
+  kind: "question" | "suspended" | "approval" | string;
   text: string;
   // With options, the answer is one of them.
   options: string[];
@@ -48,8 +48,11 @@ export interface Hold {
   since: string | null;
   ended_at: string | null;
   ended_by: string | null;
-  // Null while the hold lasts, and if it ended without one.
+  // Null while the hold lasts, and if it ended without one. Of an approval, the reason of a rejection.
   answer: string | null;
+  // What is to be approved; null for another kind.
+  point: "before-start" | "before-landing" | "after" | string | null;
+  approved: boolean;
 }
 
 /** A note of a person for the next attempts. */

@@ -133,6 +133,9 @@ export const api = {
   unhold: (id: string) => post<Task>(`${task(id)}/unhold`),
   answer: (id: string, holdId: string, given: Answer) =>
     post<Task>(`${task(id)}/answer`, { hold_id: holdId, ...given }),
+  approve: (id: string, holdId: string) => post<Task>(`${task(id)}/approve`, { hold_id: holdId }),
+  reject: (id: string, holdId: string, text: string) =>
+    post<Task>(`${task(id)}/reject`, { hold_id: holdId, text }),
   note: (id: string, text: string) => post<Task>(`${task(id)}/note`, { text }),
   inbox: (signal?: AbortSignal) => get<Inbox>("/api/inbox", {}, signal),
   bulk: (verb: "kill" | "retry", selection: Selection, dryRun: boolean, cause = "") =>

@@ -64,6 +64,7 @@ export function isLanded(task: Task): task is Task & { landed: Landing } {
 /** Returns the verb of a hold, to stand after the name of the task or before the text. */
 export function holdWord(hold: Hold): string {
   if (hold.kind === "question") return "asks";
+  if (hold.kind === "approval") return "waits for an approval";
   return hold.held_by === null ? plain(hold.kind) : `held by ${hold.held_by}`;
 }
 

@@ -7,7 +7,7 @@ import { HeldPanel } from "../../src/pages/task/held-panel.tsx";
 import { SaidPanel } from "../../src/pages/task/said-panel.tsx";
 import { notices } from "../../src/state/notices.ts";
 import { session } from "../../src/state/session.ts";
-import { hold, task } from "../made.ts";
+import { attempt, hold, task } from "../made.ts";
 
 const QUESTION = "Which port?\n  <b>80</b> or\n8080";
 let place: HTMLElement;
@@ -73,6 +73,12 @@ function show(held: Hold): void {
 
 const buttons = () => [...place.querySelectorAll("button")].map(({ textContent }) => textContent);
 
+function button(name: string): HTMLButtonElement {
+  const found = [...place.querySelectorAll("button")].find(({ textContent }) => textContent === name);
+  if (!found) throw new Error(`no button ${name}`);
+  return found;
+}
+
 function field(label: string): HTMLTextAreaElement {
   const found = [...place.querySelectorAll("label")].find(({ textContent }) =>
     textContent?.startsWith(label),
@@ -91,8 +97,7 @@ function type(label: string, text: string): void {
 }
 
 async function press(name: string): Promise<void> {
-  const found = [...place.querySelectorAll("button")].find(({ textContent }) => textContent === name);
-  if (!found) throw new Error(`no button ${name}`);
+  const found = button(name);
   const before = vi.mocked(reload).mock.calls.length;
   act(() => found.click());
   await vi.waitFor(() => expect(vi.mocked(reload).mock.calls.length).toBe(before + 1));
@@ -153,6 +158,59 @@ test("a task that an operator holds is let go by a button", async () => {
   expect(sent).toEqual([["/api/tasks/a%2Fb/unhold", {}]]);
 });
 
+test.each([
+  ["before-start", "Let it start"],
+  ["before-landing", "Let it land"],
+  ["after", "Let it count"],
+])("what waits %s is approved by a button, by the id of its hold", async (point, name) => {
+  logIn("operator");
+  show(hold({ kind: "approval", text: "may its work land?", point }));
+  expect(place.textContent).toContain("It waits for an approval");
+
+  await press(name);
+
+  expect(sent).toEqual([["/api/tasks/a%2Fb/approve", { hold_id: "1-1" }]]);
+  expect(notices.value.map(({ text }) => text)).toEqual(["a/b is approved."]);
+});
+
+test("a rejection needs a reason, which is sent as it was typed", async () => {
+  logIn("operator");
+  show(hold({ kind: "approval", text: "may its work land?", point: "before-landing" }));
+  expect(button("Reject").disabled).toBe(true);
+  type("What its builder", 'say "80",\n <b>not</b> 8080');
+
+  await press("Reject");
+
+  expect(sent).toEqual([
+    ["/api/tasks/a%2Fb/reject", { hold_id: "1-1", text: 'say "80",\n <b>not</b> 8080' }],
+  ]);
+});
+
+test("beside the button stand the change, the checks and the verdict of the attempt that waits", () => {
+  logIn("viewer");
+  const work = {
+    ...attempt(2),
+    change: { base: "b", head: "h", ref: "r", file_count: 3, ignored: [], files: [] },
+    checks: [{ command: "make test", exit_code: 0, output_tail: "ok", duration_s: 1 }],
+    verdict: {
+      verdict: "PASS" as const,
+      confidence: null,
+      test_quality_score: null,
+      recommendations: [],
+      summary: "it is right",
+    },
+  };
+  const held = hold({ kind: "approval", text: "may its work land?", point: "before-landing", attempt: 2 });
+  const attempts = [attempt(1), work];
+
+  act(() => render(<HeldPanel task={detail(held, { attempts })} reload={reload} />, place));
+
+  const shown = place.querySelector(".work-to-approve");
+  expect(shown?.querySelector("a")?.getAttribute("href")).toContain("attempt=2");
+  expect(shown?.textContent).toMatch(/3 files.*make test.*PASS.*it is right/s);
+  expect(place.querySelectorAll("button").length).toBe(0);
+});
+
 test("a note is sent, and its field is empty again", async () => {
   logIn("operator");
   show(hold());
@@ -180,6 +238,8 @@ test("ended holds and notes tell who said what", () => {
     hold({ text: QUESTION, answer: "80\nfor now", ...ended }),
     hold({ hold_id: "1-2", kind: "suspended", text: "later", held_by: "bob", ...ended }),
     hold({ hold_id: "1-3", text: "still open" }),
+    hold({ hold_id: "1-4", kind: "approval", text: "may it start?", approved: true, ...ended }),
+    hold({ hold_id: "1-5", kind: "approval", text: "may it land?", answer: "no", ...ended }),
   ];
   const notes = [{ text: "use\nthe cache", author: "eve", noted_at: "2026-01-01T12:00:00Z" }];
 
@@ -187,10 +247,18 @@ test("ended holds and notes tell who said what", () => {
 
   const parts = [...place.querySelectorAll(".said-part")];
   const texts = parts.map((part) => [...part.querySelectorAll("pre")].map(({ textContent }) => textContent));
-  expect(texts).toEqual([[QUESTION, "80\nfor now"], ["later"], ["use\nthe cache"]]);
+  expect(texts).toEqual([
+    [QUESTION, "80\nfor now"],
+    ["later"],
+    ["may it start?"],
+    ["may it land?", "no"],
+    ["use\nthe cache"],
+  ]);
   expect(parts[0]?.textContent).toContain("Answered by ann");
   expect(parts[1]?.textContent).toMatch(/Held by bob.*Ended by ann/s);
-  expect(parts[2]?.textContent).toContain("Note by eve");
+  expect(parts[2]?.textContent).toContain("Approved by ann");
+  expect(parts[3]?.textContent).toContain("Rejected by ann");
+  expect(parts[4]?.textContent).toContain("Note by eve");
 });
 
 test("nothing is shown where nothing was said and nobody may say anything", () => {

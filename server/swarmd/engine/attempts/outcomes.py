@@ -6,7 +6,16 @@ from functools import partial
 from typing import Final
 
 from swarmd.domain.completion import missing_proof
-from swarmd.domain.decision import RESULTS, Decision, RetryRule, decide, decide_lost, release
+from swarmd.domain.decision import (
+    RESULTS,
+    SHORT_COMMIT,
+    Decision,
+    RetryRule,
+    approval_of,
+    decide,
+    decide_lost,
+    release,
+)
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import (
@@ -41,8 +50,6 @@ from swarmd.store.transaction import Tx
 REHEARSED: Final = "rehearsed: no model did this work"
 # This many workers must have been refused before a runner is paused everywhere.
 SEVERAL_WORKERS: Final = 2
-# The first digits of a commit, as people know it.
-SHORT_COMMIT: Final = 12
 _EVENTS: Final[Mapping[Transition, EventKind]] = {
     Transition.COMPLETE: EventKind.TASK_COMPLETED,
     Transition.WITHDRAW: EventKind.LANDING_WITHDRAWN,
@@ -98,6 +105,7 @@ class Outcomes:
             self._rule,
             earlier_findings=_earlier_findings(tx, record.task, outcome),
             interruptions=attempts.interruptions(tx, record.lease) if outcome.interrupted else 0,
+            lands_work=record.work_of > 0,
         )
         task = self._write(tx, record, decision, outcome)
         if outcome.change is not None and record.target_key is not None:
@@ -201,7 +209,8 @@ class Outcomes:
             late_results.archive(tx, record.lease, task, outcome)
             return FinishResult(Disposition.ARCHIVED, task.status)
         attempts.archive(tx, record.lease.attempt_key, outcome)
-        task = late_results.complete_by(tx, self._release_claim(tx, task), record.lease.number)
+        hold = None if record.work_of else approval_of(task, outcome, attempt=record.lease.number)
+        task = late_results.complete_by(tx, self._release_claim(tx, task), record.lease.number, hold=hold)
         tx.after_commit(partial(self._wakeups.notify, task.task_id))
         return FinishResult(Disposition.ACCEPTED, task.status)
 

@@ -157,6 +157,7 @@ class Dispatcher:
             dependency_results=attempts.dependency_results(tx, task.key) if definition.dependencies else (),
             answers=holds.answered(tx, task.key, limit=MAX_ANSWERS) if admission.told else (),
             notes=holds.notes(tx, task.key) if admission.told else (),
+            rejections=holds.rejections(tx, task.key, limit=MAX_ANSWERS) if admission.told else (),
             clone=clone,
             work=work,
             creation=task.creation,

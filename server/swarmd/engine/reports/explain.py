@@ -160,6 +160,9 @@ def _hold(task: Task, hold: Hold) -> Reason:
     if hold.kind is HoldKind.SUSPENDED:
         who = f" by {hold.held_by}" if hold.held_by else ""
         message = f"it is held{who}: {hold.text}; `swarmctl unhold {task.task_id}` lets it start"
+    elif hold.kind is HoldKind.APPROVAL:
+        settle = f"`swarmctl approve {task.task_id}`, or `swarmctl reject {task.task_id} --because TEXT`"
+        message = f"a person has to approve: {hold.text} {settle}"
     else:
         options = "".join(f" [{number}] {option}" for number, option in enumerate(hold.options, 1))
         given = "--option N" if hold.options else "TEXT"

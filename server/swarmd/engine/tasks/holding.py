@@ -15,7 +15,7 @@ from swarmd.domain.holds import (
     checked_text,
     hold_key,
 )
-from swarmd.domain.lifecycle import LEASED, TaskStatus, Transition
+from swarmd.domain.lifecycle import FINAL, LEASED, TaskStatus, Transition
 from swarmd.domain.model import Task, TaskKey
 from swarmd.engine.tasks import lookup
 from swarmd.engine.tasks.transitions import apply
@@ -39,6 +39,8 @@ def hold(tx: Tx, name: str, *, cause: str, actor: str, with_hint: bool = True) -
     if task.status in LEASED:
         hint = "hold it when its attempt has ended, or kill it"
         raise InvalidStatus(task.task_id, task.status, doing="hold", hint=hint)
+    if task.status in FINAL:
+        raise InvalidStatus(task.task_id, task.status, doing="hold")
     new = NewHold(HoldKind.SUSPENDED, cause or "held by an operator", held_by=actor)
     apply(tx, task, Transition.HOLD, EventKind.TASK_HELD, cause=f"{new.kind}: {new.text}", backoff_s=0.0)
     holds.begin(tx, task.key, new, attempt=task.attempt)
@@ -54,6 +56,8 @@ def unhold(tx: Tx, name: str, *, actor: str, with_hint: bool = True) -> TaskKey:
     task = lookup.resolve(tx, name, with_hint=with_hint)
     if (lasting := holds.lasting(tx, task.key)) is None:
         return task.key
+    if lasting.kind is HoldKind.APPROVAL:
+        raise HoldRefused(task.task_id, f"waits for an approval; `swarmctl approve {task.task_id}`")
     if lasting.kind is not HoldKind.SUSPENDED:
         raise HoldRefused(task.task_id, f"waits for an answer; `swarmctl answer {task.task_id} TEXT`")
     _end(tx, task, actor=actor)

@@ -7,6 +7,7 @@ dead dependency are left to `transitions`.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.lifecycle import DEAD, TaskStatus, Transition, advance
 from swarmd.domain.model import DependencyFailurePolicy, TaskKey
@@ -48,6 +49,7 @@ def add(
     events.append_all(
         tx, EventKind.TASK_ADDED, [(task.definition.task_id, task.status) for task in new_tasks]
     )
+    transitions.hold_new(tx, [new for new in new_tasks if new.status is TaskStatus.HELD])
     for new in new_tasks:
         if any(statuses[dependency] in DEAD for dependency in new.definition.dependencies):
             transitions.skip_if_stranded(tx, tasks.get(tx, new.key))
@@ -60,6 +62,8 @@ def _fresh_task(definition: TaskDefinition, known: _KnownTasks, label_set: int) 
     status = known.statuses[definition.task_id]
     if status is TaskStatus.BLOCKED and not unmet:
         status = advance(definition.task_id, status, Transition.UNBLOCK)
+        if definition.approve is ApprovalPoint.BEFORE_START:
+            status = advance(definition.task_id, status, Transition.HOLD)
     return NewTask(
         key=known.keys[definition.task_id],
         definition=definition,

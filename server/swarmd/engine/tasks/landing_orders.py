@@ -6,6 +6,7 @@ landed, or until that work turns out to be gone.
 
 from typing import Final, NamedTuple
 
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.landing import KeptWork
 from swarmd.domain.lifecycle import TaskStatus
@@ -53,15 +54,30 @@ def land(tx: Tx, name: str, *, with_hint: bool = True) -> LandOrder:
     return _reopened(tx, task, accepted.work)
 
 
+def land_accepted(tx: Tx, task: Task) -> Task:
+    """Reopens a task whose result a person has just accepted, if that work was kept until somebody approves it."""
+    accepted = landings.accepted_work(tx, task.key)
+    if task.approve is not ApprovalPoint.BEFORE_LANDING or accepted is None or accepted.landed:
+        return task
+    if not _fault(accepted):
+        _reopened(tx, task, accepted.work)
+    return tasks.get(tx, task.key)
+
+
 def work_to_land(tx: ReadTx, task: Task) -> KeptWork | None:
     """Returns the work that an operator has ordered to land, None without such an order."""
     accepted = landings.accepted_work(tx, task.key) if task.work_of else None
     return None if accepted is None else accepted.work
 
 
-def _reopened(tx: Tx, task: Task, work: KeptWork) -> LandOrder:
-    demanded = demands(views.definition(tx, task.key), work_in=work.repository)
+def demand_repository(tx: Tx, task: Task, repository: str) -> None:
+    """Gives the task to workers of that repository alone, since its work is there."""
+    demanded = demands(views.definition(tx, task.key), work_in=repository)
     landings.set_label_set(tx, task.key, label_set_key=swarm.label_set_key(tx, demanded))
+
+
+def _reopened(tx: Tx, task: Task, work: KeptWork) -> LandOrder:
+    demand_repository(tx, task, work.repository)
     detail = f"to land the work of attempt {work.attempt}"
     reopen(tx, task, detail=detail, work_of=work.attempt)
     refuse_dead_end(tx, tasks.get(tx, task.key), doing=_DOING)

@@ -8,11 +8,12 @@ from typing import Final
 
 from swarmd.domain.decision import NO_ORDER, TaskUpdate
 from swarmd.domain.errors import ResultNotFound
+from swarmd.domain.holds import NewHold
 from swarmd.domain.lifecycle import TaskStatus, Transition, advance
 from swarmd.domain.model import AttemptOutcome, Lease, Outcome, OutcomeKind, Task, TaskId
-from swarmd.engine.tasks import lookup
+from swarmd.engine.tasks import landing_orders, lookup
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import attempts, events, landings
+from swarmd.store import attempts, events, holds, landings
 from swarmd.store.attempts import LeaseRecord
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import Tx
@@ -51,11 +52,11 @@ def accept(tx: Tx, task_id: str, number: int) -> TaskId:
     """Completes a task by an archived result, on an operator's request."""
     task = lookup.resolve(tx, task_id)
     advance(task.task_id, task.status, Transition.ACCEPT)
-    return complete_by(tx, task, number).task_id
+    return landing_orders.land_accepted(tx, complete_by(tx, task, number)).task_id
 
 
-def complete_by(tx: Tx, task: Task, number: int) -> Task:
-    """Completes the task by the archived result of that attempt.
+def complete_by(tx: Tx, task: Task, number: int, *, hold: NewHold | None = None) -> Task:
+    """Completes the task by the archived result of that attempt, or holds it until a person approves that work.
 
     Raises:
         ResultNotFound: that attempt has no archived result.
@@ -65,11 +66,13 @@ def complete_by(tx: Tx, task: Task, number: int) -> Task:
     record = attempts.find(tx, task.key, number)
     if record is not None and record.target_key is not None:
         landings.learn_tip(tx, record.lease.attempt_key)
+    if hold is not None:
+        holds.begin(tx, task.key, hold, attempt=number)
     return apply(
         tx,
         task,
-        Transition.ACCEPT,
-        EventKind.RESULT_ACCEPTED,
-        detail=f"attempt {number}",
+        Transition.ACCEPT if hold is None else Transition.HOLD,
+        EventKind.RESULT_ACCEPTED if hold is None else EventKind.TASK_HELD,
+        detail=f"attempt {number}" if hold is None else f"{hold.kind}: {hold.text}",
         **TaskUpdate(last_error="", failure_class=None, interrupted=False, backoff_s=0.0, **NO_ORDER),
     )

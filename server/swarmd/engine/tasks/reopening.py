@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.decision import survivors_text
 from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.landing import StartPoint
@@ -68,7 +69,15 @@ def reopen(tx: Tx, task: Task, *, detail: str = "", work_of: int = 0) -> Task:
         backoff_s=0.0,
         starts_at=StartPoint.LANDING if work_of else task.starts_at,
         work_of=work_of or task.work_of,
+        approved=_approved(task, work_of),
     )
+
+
+def _approved(task: Task, work_of: int) -> ApprovalPoint | None:
+    """Returns the approval in force after a reopening: who orders a landing approves it, and that of a start ends."""
+    ordered = work_of > 0 and task.approve is ApprovalPoint.BEFORE_LANDING
+    stands = task.approved is ApprovalPoint.BEFORE_LANDING
+    return ApprovalPoint.BEFORE_LANDING if ordered or stands else None
 
 
 def refuse_survivors(tx: Tx, task: Task, *, doing: str) -> None:

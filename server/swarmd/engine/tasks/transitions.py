@@ -5,13 +5,17 @@ propagates to the dependents of the task: they become ready, are skipped, or are
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Unpack
 
+from swarmd.domain.approvals import ApprovalPoint, awaits_start
 from swarmd.domain.decision import TaskUpdate
+from swarmd.domain.holds import START_HOLD
 from swarmd.domain.lifecycle import DEAD, FINAL, TaskStatus, Transition, advance
 from swarmd.domain.model import DependencyFailurePolicy, Task
 from swarmd.store import events, holds, tasks
 from swarmd.store.events import EventKind
+from swarmd.store.task_records import NewTask
 from swarmd.store.transaction import Tx
 
 
@@ -52,17 +56,32 @@ def apply(
 
 def reclassify(tx: Tx, task: Task, kind: EventKind) -> Task:
     """Counts the unmet dependencies of a task that was just defined, derives its status, and records it."""
-    task = _derive_readiness(task, status=task.status, unmet=tasks.count_unmet(tx, task.key))
-    tasks.save(tx, task)
-    events.append(tx, kind, task_id=task.task_id, status=task.status, attempt=task.attempt)
-    return task
+    unmet = tasks.count_unmet(tx, task.key)
+    derived = _derive_readiness(task, status=_without_start_hold(tx, task, unmet=unmet), unmet=unmet)
+    tasks.save(tx, derived)
+    events.append(tx, kind, task_id=task.task_id, status=derived.status, attempt=task.attempt)
+    _hold_start(tx, derived, was=task.status)
+    return derived
+
+
+def hold_new(tx: Tx, new: Sequence[NewTask]) -> None:
+    """Stores the holds of new tasks that wait for the approval of their start."""
+    for task in new:
+        holds.begin(tx, task.key, START_HOLD, attempt=0)
+    cause = f"{START_HOLD.kind}: {START_HOLD.text}"
+    for task in new:
+        events.append(
+            tx, EventKind.TASK_HELD, task_id=task.definition.task_id, status=task.status, cause=cause
+        )
 
 
 def set_unmet(tx: Tx, task: Task, *, unmet: int) -> Task:
     """Sets the number of unmet dependencies, which may block the task or make it ready."""
-    derived = _derive_readiness(task, status=task.status, unmet=unmet)
+    derived = _derive_readiness(task, status=_without_start_hold(tx, task, unmet=unmet), unmet=unmet)
     tasks.save(tx, derived)
-    if derived.status is not task.status:
+    if derived.status is TaskStatus.HELD:
+        _hold_start(tx, derived, was=task.status)
+    elif derived.status is not task.status:
         kind = EventKind.TASK_BLOCKED if unmet else EventKind.TASK_READY
         events.append(tx, kind, task_id=task.task_id, status=derived.status, attempt=task.attempt)
     return derived
@@ -99,9 +118,9 @@ def _apply_one(
     **update: Unpack[TaskUpdate],
 ) -> Task:
     """Changes one task, with its event, and none of its dependents."""
-    status = advance(task.task_id, task.status, transition)
-    if task.status is TaskStatus.HELD:
-        holds.end(tx, task.key, ended_by="", answer="")  # does nothing after an answer
+    status, was = advance(task.task_id, task.status, transition), task.status
+    if was is TaskStatus.HELD:
+        holds.end(tx, task.key)  # does nothing after an answer
     ended_us = None if status not in FINAL else task.completed_us or tx.now_us
     task = task._replace(cause=cause, completed_us=ended_us, **update)
     task = _derive_readiness(task, status=status, unmet=task.unmet)
@@ -116,17 +135,54 @@ def _apply_one(
         session_id=session_id,
         cause=cause or detail,
     )
+    if transition is not Transition.HOLD:
+        _hold_start(tx, task, was=TaskStatus.BLOCKED)
     return task
 
 
 def _derive_readiness(task: Task, *, status: TaskStatus, unmet: int) -> Task:
-    """Returns the task with that status, blocked or ready as its unmet dependencies and its backoff say."""
+    """Returns the task with that status, blocked or ready as its unmet dependencies and its backoff say.
+
+    A task that is ready for the first time is held instead, if a person has to approve its start. That approval ends
+    when a dependency is unmet again.
+    """
     if status is TaskStatus.NOT_STARTED and unmet:
         status = advance(task.task_id, status, Transition.BLOCK)
+        if task.approved is ApprovalPoint.BEFORE_START:
+            task = task._replace(approved=None)
     elif status is TaskStatus.BLOCKED and not unmet:
         status = advance(task.task_id, status, Transition.UNBLOCK)
+    if status is TaskStatus.NOT_STARTED and awaits_start(task):
+        status = advance(task.task_id, status, Transition.HOLD)
     ready = status is TaskStatus.NOT_STARTED and not task.backoff_s > 0
     return task._replace(status=status, unmet=unmet, ready=ready)
+
+
+def _hold_start(tx: Tx, task: Task, *, was: TaskStatus) -> None:
+    """Stores the hold of a task that `_derive_readiness` has just held; `was` is the status before."""
+    if task.status is not TaskStatus.HELD or was is TaskStatus.HELD:
+        return
+    holds.begin(tx, task.key, START_HOLD, attempt=task.attempt)
+    cause = f"{START_HOLD.kind}: {START_HOLD.text}"
+    events.append(
+        tx,
+        EventKind.TASK_HELD,
+        task_id=task.task_id,
+        status=task.status,
+        attempt=task.attempt,
+        cause=cause,
+    )
+
+
+def _without_start_hold(tx: Tx, task: Task, *, unmet: int) -> TaskStatus:
+    """Ends the wait for an approval of the start of a task that has none to wait for now; returns its status then."""
+    if task.status is not TaskStatus.HELD or (not unmet and awaits_start(task)):
+        return task.status
+    lasting = holds.lasting(tx, task.key)
+    if lasting is None or lasting.point is not ApprovalPoint.BEFORE_START:
+        return task.status
+    holds.end(tx, task.key)
+    return advance(task.task_id, task.status, Transition.BLOCK)
 
 
 def _propagate(tx: Tx, task: Task, was: TaskStatus) -> None:

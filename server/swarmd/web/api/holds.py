@@ -5,12 +5,13 @@ from typing import Final
 from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.holds import inbox_document
 from amplifier_swarm.documents.tasks import task_document
+from amplifier_swarm.v1.operator_service_pb2 import TaskApproval
 from swarmd.domain.holds import MAX_TEXT
 from swarmd.web.api.actions import CAUSE
 from swarmd.web.http.params import Param, integer, text
 from swarmd.web.http.route import ApiRequest, AppState
 
-HOLD_ID: Final[Param[str]] = text("hold_id", "The hold that is answered, of the task.", limit=50)
+HOLD_ID: Final[Param[str]] = text("hold_id", "The hold that is settled, of the task.", limit=50)
 TEXT: Final[Param[str]] = text("text", "The text.", limit=MAX_TEXT)
 OPTION: Final[Param[int]] = integer(
     "option", "The number of the option that is the answer, from 1.", default=0
@@ -39,6 +40,21 @@ async def answer(state: AppState, request: ApiRequest) -> Document:
         actor=_actor(request),
     )
     return task_document(answered)
+
+
+async def approve(state: AppState, request: ApiRequest) -> Document:
+    """Approves what the task waits for."""
+    approval = TaskApproval(task_id=request.path["id"], hold_id=request.get(HOLD_ID))
+    approved = await state.actions.approve([approval], actor=_actor(request))
+    return task_document(approved.tasks[0])
+
+
+async def reject(state: AppState, request: ApiRequest) -> Document:
+    """Rejects what the task waits for."""
+    rejected = await state.actions.reject(
+        request.path["id"], request.get(HOLD_ID), text=request.get(TEXT), actor=_actor(request)
+    )
+    return task_document(rejected.task)
 
 
 async def note(state: AppState, request: ApiRequest) -> Document:

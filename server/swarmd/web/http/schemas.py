@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.holds import HoldKind
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus
@@ -100,6 +101,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Hold": _object(
         hold_id=TEXT, kind=_enum(HoldKind), text=TEXT, options=TEXTS, attempt=_or_null(INTEGER),
         held_by=_NULL_TEXT, since=_NULL_TIME, ended_at=_NULL_TIME, ended_by=_NULL_TEXT, answer=_NULL_TEXT,
+        point=_or_null(_enum(ApprovalPoint)), approved=FLAG,
     ),
     "Note": _object(text=TEXT, author=_NULL_TEXT, noted_at=_NULL_TIME),
     "Inbox": _object(
@@ -180,7 +182,7 @@ SCHEMAS["TaskDetail"] = _extended(
     workspace=_or_null(_enum(WorkspaceKind)), setup=TEXTS, keep=TEXTS, land=_or_null(FLAG),
     landing=_or_null(_enum(LandingStyle)), landing_checks=TEXTS, changes=_or_null(_enum(ExpectedChanges)),
     retry_from=_or_null(_enum(RetryFrom)), sandbox=_or_null(_enum(SandboxKind)),
-    network=_or_null(_enum(NetworkAccess)), limits=_LIMITS,
+    network=_or_null(_enum(NetworkAccess)), limits=_LIMITS, approve=_or_null(_enum(ApprovalPoint)),
     course=_list(INTEGER), attempts=_list(_ref("Attempt")),
     holds=_list(_ref("Hold")), notes=_list(_ref("Note")),
 )  # fmt: skip

@@ -7,6 +7,7 @@ import { Age } from "../../ui/age.tsx";
 import { Panel } from "../../ui/panel.tsx";
 import { Prose } from "../../ui/text.tsx";
 import { AnswerForm } from "./answer-form.tsx";
+import { ApprovalForm, WorkToApprove } from "./approval-form.tsx";
 import { NoteForm } from "./note-form.tsx";
 import { useOrder } from "./use-order.ts";
 
@@ -16,24 +17,27 @@ interface HeldPanelProps {
   reload: () => void;
 }
 
+// What settles each kind of hold; any other one ends by letting the task start.
+const FORMS: Record<string, { title: string; Form: typeof AnswerForm } | undefined> = {
+  question: { title: "It waits for an answer", Form: AnswerForm },
+  approval: { title: "It waits for an approval", Form: ApprovalForm },
+};
+
 /** The question or the reason that a held task waits for, and the fields that settle it. */
 export function HeldPanel({ task, reload }: HeldPanelProps) {
   const { hold } = task;
   if (hold === null) return null;
-  const asks = hold.kind === "question";
+  const form = FORMS[hold.kind];
   return (
-    <Panel
-      title={asks ? "It waits for an answer" : "It is held"}
-      class="held-panel"
-      aside={<Facts hold={hold} />}
-    >
+    <Panel title={form?.title ?? "It is held"} class="held-panel" aside={<Facts hold={hold} />}>
       <Prose text={hold.text} class="question" />
+      {hold.kind === "approval" && <WorkToApprove task={task} hold={hold} />}
       {operates.value ? (
         <div class="held-forms">
-          {asks ? (
-            <AnswerForm key={hold.hold_id} id={task.id} hold={hold} reload={reload} />
-          ) : (
+          {form === undefined ? (
             <Unhold id={task.id} reload={reload} />
+          ) : (
+            <form.Form key={hold.hold_id} id={task.id} hold={hold} reload={reload} />
           )}
           <NoteForm id={task.id} reload={reload} />
         </div>

@@ -37,12 +37,18 @@ function EndedHold({ hold }: { hold: Hold }) {
       <p class="dim small">{begun}</p>
       <Prose text={hold.text} />
       <p class="dim small">
-        {hold.answer === null ? "Ended" : "Answered"}
+        {endWord(hold)}
         {by(hold.ended_by)}, {moment(hold.ended_at)}
       </p>
       {hold.answer !== null && <Prose class="answer" text={hold.answer} />}
     </div>
   );
+}
+
+function endWord({ kind, answer, approved }: Hold): string {
+  if (approved) return "Approved";
+  if (answer === null) return "Ended";
+  return kind === "approval" ? "Rejected" : "Answered";
 }
 
 function NoteView({ note }: { note: Note }) {
