@@ -6,9 +6,14 @@ from typing import Final
 from amplifier_swarm.documents import Document
 from swarmctl import text_format
 from swarmctl.doctor.check import Check, Grade, failed
-from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell
+from swarmctl.render.blocks import Blocks, Column, Cut, Prose, Table, cell, reason_column
 
-COLUMNS: Final = (Column(""), Column("CHECK"), Column("FOUND"), Column("WHAT TO DO"))
+COLUMNS: Final = (
+    Column(""),
+    Column("CHECK"),
+    reason_column("FOUND", cut=Cut.WRAP),
+    reason_column("WHAT TO DO", cut=Cut.WRAP),
+)
 STYLES: Final = {Grade.OK: "green", Grade.OPEN: "dim", Grade.WARN: "yellow", Grade.FAIL: "bold red"}
 
 

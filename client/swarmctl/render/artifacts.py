@@ -5,14 +5,14 @@ from typing import Final
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import ListArtifactsResponse
 from swarmctl import text_format
-from swarmctl.render.blocks import Blocks, Column, Table, cell, prose
+from swarmctl.render.blocks import Blocks, Column, Cut, Table, cell, prose
 
 _COLUMNS: Final = (
     Column("ATTEMPT", right=True),
-    Column("NAME", flexible=True),
+    Column("NAME", flexible=True, cut=Cut.MIDDLE),
     Column("BYTES", right=True),
-    Column("STORED"),
-    Column("SHA256"),
+    Column("STORED", rank=2),
+    Column("SHA256", rank=1),
 )
 _SHORT: Final = 12
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from amplifier_swarm.text import one_line, printable
@@ -12,14 +13,39 @@ CELL_LIMIT: Final = 500
 NARROWEST: Final = 12
 
 
+class Cut(Enum):
+    """The treatment of a text that is wider than its column on a terminal."""
+
+    END = "its end is left out"
+    MIDDLE = "its middle is left out: ids differ at their ends"
+    WRAP = "it goes on below, in the same column"
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. A flexible one is cut to `least` cells where a terminal is too narrow; the others stay whole."""
+    """A column, with what it yields where a terminal is too narrow; `render.align` decides.
+
+    A flexible column gets `good` cells before others get more than theirs, and never fewer than `least`. The other
+    columns stay whole. A column of rank 0 is always shown; the higher its rank, the sooner a column is left out.
+    """
 
     title: str
     right: bool = False
     flexible: bool = False
     least: int = NARROWEST
+    good: int = 30
+    rank: int = 0
+    cut: Cut = Cut.END
+
+
+def id_column(title: str, *, rank: int = 0) -> Column:
+    """Returns a column of ids or of other names without spaces."""
+    return Column(title, flexible=True, good=20, rank=rank, cut=Cut.MIDDLE)
+
+
+def reason_column(title: str, *, cut: Cut = Cut.END) -> Column:
+    """Returns the column of the reasons; it gets the room."""
+    return Column(title, flexible=True, least=24, good=44, cut=cut)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +84,7 @@ class Prose:
 Block = Table | Heading | Prose
 Blocks = Sequence[Block]
 
-FACTS: Final = (Column(""), Column(""))
+FACTS: Final = (Column(""), Column("", flexible=True, cut=Cut.WRAP))
 
 
 def cell(value: object, style: str = "") -> Cell:

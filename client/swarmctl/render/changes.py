@@ -9,13 +9,13 @@ from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import DiffTaskResponse
 from amplifier_swarm.v1.task_pb2 import Attempt, Change, ChangedFile, Task, TaskStatus
 from swarmctl import text_format
-from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, facts, prose
+from swarmctl.render.blocks import Block, Blocks, Cell, Column, Cut, Heading, Prose, Table, cell, facts, prose
 
 # A commit as git shows it in short.
 SHORT: Final = 12
 _FILES: Final = (
     Column(""),
-    Column("FILE", flexible=True),
+    Column("FILE", flexible=True, cut=Cut.MIDDLE),
     Column("ADDED", right=True),
     Column("REMOVED", right=True),
 )

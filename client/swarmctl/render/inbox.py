@@ -8,17 +8,30 @@ from amplifier_swarm.text import one_line
 from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind, Note
 from amplifier_swarm.v1.operator_service_pb2 import InboxEntry, ListInboxResponse
 from swarmctl import text_format
-from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, prose
+from swarmctl.render.blocks import (
+    Block,
+    Blocks,
+    Cell,
+    Column,
+    Cut,
+    Heading,
+    Prose,
+    Table,
+    cell,
+    id_column,
+    prose,
+    reason_column,
+)
 
 # Of a name of a token, as it is shown.
 NAME_LIMIT: Final = 60
 COLUMNS: Final = (
-    Column("TASK"),
-    Column("KIND"),
-    Column("SINCE"),
-    Column("WAITING", right=True),
-    Column("WHAT", flexible=True),
-    Column("SETTLE IT", flexible=True),
+    id_column("TASK"),
+    Column("KIND", rank=1),
+    Column("SINCE", rank=3),
+    Column("WAITING", right=True, rank=2),
+    reason_column("WHAT", cut=Cut.WRAP),
+    Column("SETTLE IT", flexible=True, least=20, cut=Cut.WRAP),
 )
 
 

@@ -22,7 +22,7 @@ from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format
 from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.render.align import GAP
-from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell, facts
+from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell, facts, id_column
 from swarmctl.render.events import RESUME
 from swarmctl.render.swarm import mode_cell, warning_blocks
 from swarmctl.render.tasks import status_cell
@@ -49,12 +49,12 @@ _LINES_A_BLOCK: Final = 2
 _BAR_WIDTH: Final = 40
 
 RUNNING: Final = (
-    Column("TASK"),
+    id_column("TASK"),
     Column("STATUS"),
-    Column("ATTEMPT", right=True),
+    Column("ATTEMPT", right=True, rank=2),
     Column("SINCE", right=True),
-    Column("WORKER"),
-    Column("NAME", flexible=True),
+    id_column("WORKER", rank=1),
+    Column("NAME", flexible=True, good=16),
 )
 
 

@@ -27,19 +27,19 @@ from amplifier_swarm.v1.task_pb2 import (
 )
 from swarmctl import text_format
 from swarmctl.plan.limits import limits_document
-from swarmctl.render.blocks import Block, Blocks, Cell, Column, Heading, Prose, Table, cell, facts, prose
+from swarmctl.render.blocks import Block, Blocks, Cell, Column, Cut, Heading, Prose, Table, cell, facts, prose
 from swarmctl.render.changes import change_blocks
 from swarmctl.render.findings import course_text, findings_blocks
 from swarmctl.render.inbox import said_blocks
 from swarmctl.render.tasks import attempt_text, changed_blocks, status_cell
 
 SESSIONS = (
-    Column("SESSION"),
+    Column("SESSION", flexible=True, good=36, cut=Cut.MIDDLE),
     Column("ROLE"),
-    Column("RUNNER"),
+    Column("RUNNER", rank=1),
     Column("TOOK", right=True),
     Column("EXIT", right=True),
-    Column("USED"),
+    Column("USED", flexible=True, least=16, good=32),
 )
 
 

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from typing import Final
 
 from amplifier_swarm.documents.stops import Reach, StopReceipt, WorkerReceipt, stopped_at
-from swarmctl.render.blocks import Blocks, Cell, Column, Table, cell, facts
+from swarmctl.render.blocks import Blocks, Cell, Column, Cut, Table, cell, facts, id_column, reason_column
 from swarmctl.render.swarm import mode_cell
 
 WORKERS: Final = (
-    Column("WORKER"),
-    Column("ITS SESSIONS"),
-    Column("FOUND", right=True),
-    Column("SIGTERM", right=True),
-    Column("SIGKILL", right=True),
+    id_column("WORKER"),
+    reason_column("ITS SESSIONS", cut=Cut.WRAP),
+    Column("FOUND", right=True, rank=2),
+    Column("SIGTERM", right=True, rank=4),
+    Column("SIGKILL", right=True, rank=3),
     Column("SURVIVORS", right=True),
-    Column("TASKS", flexible=True),
+    Column("TASKS", flexible=True, rank=1),
 )
 _STYLES: Final = {
     Reach.ORDERED: "yellow",

@@ -6,7 +6,7 @@ from typing import Final
 from amplifier_swarm.v1.hold_pb2 import HoldKind
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format
-from swarmctl.render.blocks import Blocks, Cell, Column, Table, cell
+from swarmctl.render.blocks import Blocks, Cell, Column, Cut, Table, cell, id_column, reason_column
 
 STYLES: Final = {
     TaskStatus.TASK_STATUS_BLOCKED: "dim",
@@ -65,14 +65,14 @@ def attempt_text(task: Task) -> str:
 
 
 LIST: Final = (
-    Column("ID"),
+    id_column("ID"),
     Column("STATUS"),
-    Column("PRIORITY"),
-    Column("PHASE", flexible=True, least=6),
-    Column("ATTEMPT", right=True),
-    Column("WORKER"),
-    Column("NAME", flexible=True),
-    Column("WHY", flexible=True, least=8),
+    Column("PRIORITY", rank=4),
+    Column("PHASE", flexible=True, least=6, good=16, rank=5),
+    Column("ATTEMPT", right=True, rank=2),
+    id_column("WORKER", rank=3),
+    Column("NAME", flexible=True, rank=1),
+    reason_column("WHY"),
 )
 
 
@@ -95,7 +95,11 @@ def list_blocks(tasks: Sequence[Task]) -> Blocks:
     return [Table(LIST, [list_row(task) for task in tasks], terse=True)]
 
 
-BLOCKED: Final = (Column("ID"), Column("WAITS FOR"), Column("NAME", flexible=True))
+BLOCKED: Final = (
+    id_column("ID"),
+    reason_column("WAITS FOR", cut=Cut.WRAP),
+    Column("NAME", flexible=True, rank=1),
+)
 
 
 def blocked_blocks(tasks: Sequence[Task]) -> Blocks:
@@ -104,7 +108,7 @@ def blocked_blocks(tasks: Sequence[Task]) -> Blocks:
     return [Table(BLOCKED, rows)]
 
 
-CHANGED: Final = (Column("ID"), Column("STATUS"), Column("NAME", flexible=True))
+CHANGED: Final = (id_column("ID"), Column("STATUS"), Column("NAME", flexible=True, rank=1))
 
 
 def changed_blocks(tasks: Sequence[Task]) -> Blocks:

@@ -47,13 +47,13 @@ def tokens_document(tokens: Sequence[Token]) -> Document:
 TOKENS: Final = (
     Column("ID"),
     Column("ROLE"),
-    Column("KIND"),
-    Column("CREATED"),
-    Column("EXPIRES"),
+    Column("KIND", rank=1),
+    Column("CREATED", rank=4),
+    Column("EXPIRES", rank=2),
     Column("REVOKED"),
-    Column("USED"),
-    Column("LABELS"),
-    Column("NAME"),
+    Column("USED", flexible=True, good=40, rank=3),
+    Column("LABELS", flexible=True, rank=5),
+    Column("NAME", flexible=True, least=16),
 )
 
 
@@ -73,7 +73,7 @@ def tokens_blocks(tokens: Sequence[Token]) -> Blocks:
         )
         for token in tokens
     ]
-    return [Table(TOKENS, rows)]
+    return [Table(TOKENS, rows, terse=True)]
 
 
 def _use(token: Token) -> str:

@@ -5,18 +5,18 @@ from typing import Final
 
 from amplifier_swarm.v1.swarm_pb2 import Worker, WorkerStatus
 from swarmctl import text_format
-from swarmctl.render.blocks import Blocks, Column, Table, cell
+from swarmctl.render.blocks import Blocks, Column, Cut, Table, cell, id_column
 
 WORKERS: Final = (
-    Column("NAME"),
+    id_column("NAME"),
     Column("STATUS"),
     Column("SLOTS", right=True),
     Column("RUNNING", right=True),
-    Column("RUNNER"),
-    Column("HOST", flexible=True),
-    Column("PID", right=True),
+    Column("RUNNER", rank=2),
+    Column("HOST", flexible=True, good=16, rank=3, cut=Cut.MIDDLE),
+    Column("PID", right=True, rank=4),
     Column("LAST SEEN"),
-    Column("TASKS", flexible=True),
+    Column("TASKS", flexible=True, rank=1),
 )
 WORKER_STYLES: Final = {
     WorkerStatus.WORKER_STATUS_ONLINE: "green",
@@ -47,4 +47,4 @@ def workers_blocks(workers: Sequence[Worker]) -> Blocks:
 
 def forgotten_blocks(task_ids: Sequence[str]) -> Blocks:
     """Returns the tasks that are free again."""
-    return [Table((Column("FREED TASK"),), [(cell(task_id),) for task_id in task_ids])]
+    return [Table((id_column("FREED TASK"),), [(cell(task_id),) for task_id in task_ids])]

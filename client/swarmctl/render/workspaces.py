@@ -6,15 +6,15 @@ from typing import Any, Final
 
 from amplifier_swarm.documents import Document
 from swarmctl import text_format
-from swarmctl.render.blocks import Blocks, Column, Prose, Table, cell
+from swarmctl.render.blocks import Blocks, Column, Cut, Prose, Table, cell, id_column
 
 _COLUMNS: Final = (
-    Column("TASK"),
-    Column("ATTEMPT", right=True),
+    id_column("TASK"),
+    Column("ATTEMPT", right=True, rank=2),
     Column("STATE"),
     Column("SIZE", right=True),
-    Column("AGE", right=True),
-    Column("FOLDER", flexible=True),
+    Column("AGE", right=True, rank=1),
+    Column("FOLDER", flexible=True, cut=Cut.MIDDLE),
 )
 MIB: Final = 1024**2
 

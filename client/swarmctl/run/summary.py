@@ -9,7 +9,18 @@ from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format
-from swarmctl.render.blocks import Block, Blocks, Column, Heading, Prose, Table, cell
+from swarmctl.render.blocks import (
+    Block,
+    Blocks,
+    Column,
+    Cut,
+    Heading,
+    Prose,
+    Table,
+    cell,
+    id_column,
+    reason_column,
+)
 from swarmctl.render.changes import landed_blocks
 from swarmctl.render.inbox import hold_text, settle_command
 from swarmctl.render.swarm import rehearsal_blocks
@@ -19,14 +30,18 @@ from swarmctl.run.paths import RunPaths
 _COMPLETED: Final = TaskStatus.TASK_STATUS_COMPLETED
 
 COLUMNS: Final = (
-    Column("TASK"),
+    id_column("TASK"),
     Column("STATUS"),
-    Column("ATTEMPTS", right=True),
-    Column("TOOK", right=True),
-    Column("TOKENS", flexible=True),
-    Column("LAST ERROR", flexible=True),
+    Column("ATTEMPTS", right=True, rank=2),
+    Column("TOOK", right=True, rank=1),
+    Column("TOKENS", flexible=True, rank=3),
+    reason_column("LAST ERROR"),
 )
-HELD: Final = (Column("TASK"), Column("WHAT", flexible=True), Column("SETTLE IT", flexible=True))
+HELD: Final = (
+    id_column("TASK"),
+    reason_column("WHAT", cut=Cut.WRAP),
+    Column("SETTLE IT", flexible=True, least=20, cut=Cut.WRAP),
+)
 
 
 def all_completed(tasks: Sequence[Task]) -> bool:

@@ -14,7 +14,7 @@ from amplifier_swarm.v1.swarm_pb2 import Worker, WorkerStatus
 from amplifier_swarm.v1.task_pb2 import FailureClass, Task, TaskStatus
 from swarmctl import text_format
 from swarmctl.render.align import aligned
-from swarmctl.render.blocks import Cell, Column, Table, cell
+from swarmctl.render.blocks import Cell, Column, Cut, Table, cell, id_column, reason_column
 from swarmctl.render.events import event_text
 from swarmctl.render.inbox import hold_text
 from swarmctl.render.live_board import since_s
@@ -44,32 +44,32 @@ class Rows:
 
 
 RUNNING: Final = (
-    Column("TASK"),
+    id_column("TASK"),
     Column("STATUS"),
-    Column("ROLE"),
-    Column("TRY", right=True),
+    Column("ROLE", rank=2),
+    Column("TRY", right=True, rank=4),
     Column("AGE", right=True),
-    Column("SPENT", right=True),
-    Column("WORKER"),
-    Column("NAME", flexible=True),
+    Column("SPENT", right=True, rank=1),
+    id_column("WORKER", rank=3),
+    Column("NAME", flexible=True, good=16),
 )
 ATTENTION: Final = (
-    Column("TASK"),
-    Column("PROBLEM"),
-    Column("TRY", right=True),
-    Column("SINCE", right=True),
-    Column("NAME", flexible=True),
-    Column("QUESTION OR ERROR", flexible=True),
+    id_column("TASK"),
+    Column("PROBLEM", flexible=True, least=8, good=20),
+    Column("TRY", right=True, rank=3),
+    Column("SINCE", right=True, rank=2),
+    Column("NAME", flexible=True, rank=1),
+    reason_column("QUESTION OR ERROR"),
 )
 WORKERS: Final = (
-    Column("WORKER"),
+    id_column("WORKER"),
     Column("STATUS"),
     Column("BUSY", right=True),
     Column("HEARD", right=True),
-    Column("RUNNER"),
-    Column("HOST", flexible=True),
-    Column("LABELS", flexible=True),
-    Column("TASKS", flexible=True),
+    Column("RUNNER", rank=2),
+    Column("HOST", flexible=True, good=16, rank=3, cut=Cut.MIDDLE),
+    Column("LABELS", flexible=True, rank=4),
+    Column("TASKS", flexible=True, rank=1),
 )
 EVENTS: Final = (Column("SEQ", right=True), Column("TIME"), Column("EVENT", flexible=True))
 
