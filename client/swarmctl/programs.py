@@ -1,8 +1,17 @@
 """The locations of the programs that `run` starts."""
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+# The line of a swarmd that serves.
+READY: Final = re.compile(r"swarmd ready grpc=(?P<grpc>\S+) dashboard=(?P<dashboard>\S+) db=.* pid=\d+")
+# The message of a swarmd whose database another swarmd has open.
+HELD: Final = re.compile(r"\(pid (?P<pid>\d+)\)")
+# A server of our own serves on loopback, whatever the environment says of other servers.
+NO_TLS: Final = {f"SWARMD_TLS_{name}": "" for name in ("CERT", "KEY", "CLIENT_CA", "AUTO", "NAME")}
 
 
 @dataclass(frozen=True, slots=True)

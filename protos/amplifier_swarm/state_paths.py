@@ -27,7 +27,10 @@ ADDRESS_CA: Final = "address-ca"
 # The folder of that CA.
 TLS: Final = "tls"
 TOKEN: Final = "token"  # noqa: S105  # a file name
-DB_LOCK: Final = "swarm.db.lock"
+DATABASE: Final = "swarm.db"
+DB_LOCK: Final = f"{DATABASE}.lock"
+# The path of the database of the latest `run` that was started in a folder or for it.
+RUN_DB: Final = "run-db"
 STOP_FILE: Final = "EMERGENCY_STOP"
 WORKER_TOKEN: Final = "worker-token"  # noqa: S105  # a file name
 LOGS: Final = "logs"
@@ -39,6 +42,7 @@ STATE_FILES: Final = frozenset(
     {
         "EPOCH",
         "project",
+        RUN_DB,
         TOKEN,
         ADDRESS,
         ADDRESS_CA,
@@ -66,6 +70,12 @@ class ProjectState:
 
     project: Path
     folder: Path
+    db_name: str = DATABASE
+
+    @property
+    def db(self) -> Path:
+        """The database in the folder."""
+        return self.folder / self.db_name
 
     def path(self, setting: Path) -> Path:
         """Returns the setting, with `<state>` replaced by the folder."""
@@ -74,11 +84,25 @@ class ProjectState:
     def server_address(self) -> str | None:
         """Returns the address of the server that runs for this project; None if none does."""
         try:
-            pid = int((self.folder / DB_LOCK).read_text(encoding="ascii"))
             address = (self.folder / ADDRESS).read_text(encoding="ascii").strip()
         except (OSError, ValueError):
             return None
-        return address if address and Path("/proc", str(pid)).exists() else None
+        return address if address and self.served() else None
+
+    def served(self) -> bool:
+        """Returns whether a server has the database open."""
+        try:
+            pid = int(self.db.with_name(f"{self.db_name}.lock").read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return False
+        return Path("/proc", str(pid)).exists()
+
+    def note_run(self, folder: Path) -> None:
+        """Notes, in the state of a folder, that its latest run has this database."""
+        with suppress(OSError):
+            state = project_state(folder)
+            make_state_folder(state)
+            _write(state.folder / RUN_DB, f"{self.db}\n", errors="surrogateescape")
 
     def server_ca(self) -> Path | None:
         """Returns the certificate of the CA that the running server has made itself; None if it has made none."""
@@ -153,6 +177,17 @@ def project_state(project: Path, environ: Mapping[str, str] = os.environ) -> Pro
     name = _UNSAFE.sub("_", real.name)[:_NAME_LIMIT].strip("._")
     folder = state_home(environ) / (f"{digest}-{name}" if name else digest)
     return ProjectState(real, folder)
+
+
+def latest_run(folder: Path) -> ProjectState | None:
+    """Returns the state of the latest run that was started in the folder or for it; None if its database is gone."""
+    state = project_state(folder)
+    try:
+        text = (state.folder / RUN_DB).read_text(encoding="utf-8", errors="surrogateescape").strip()
+    except OSError:
+        return None
+    db = Path(text)
+    return ProjectState(state.project, db.parent, db.name) if text and db.is_file() else None
 
 
 def states_from(start: Path) -> Iterator[ProjectState]:

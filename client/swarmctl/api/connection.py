@@ -60,6 +60,10 @@ class Connection:
         """Ends all open calls and closes the channel."""
         self._channel.close()
 
+    def unreachable(self, error: BaseException | None) -> bool:
+        """Returns whether the error says that no server answers."""
+        return isinstance(error, grpc.RpcError) and error.code() is grpc.StatusCode.UNAVAILABLE
+
     def raise_as_exit(self, error: BaseException | None) -> None:
         """Raises the ProgramExit of a gRPC error; ignores other errors and None."""
         if isinstance(error, grpc.RpcError):

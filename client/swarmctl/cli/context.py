@@ -4,15 +4,16 @@ Invariant: nothing is dialled, and gRPC is not even imported, before a command a
 """
 
 import os
+import shlex
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from amplifier_swarm.credentials import discovered_token_file, find_token
+from amplifier_swarm.credentials import discovered_token_file, find_token, read_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.program import check_threads
-from amplifier_swarm.state_paths import ProjectState, working_folder
+from amplifier_swarm.state_paths import TOKEN, ProjectState, latest_run, working_folder
 from swarmctl.cli.options import DEFAULT_SERVER, GlobalOptions
 from swarmctl.render.printer import Printer
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from amplifier_swarm.channel import Endpoint
     from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
     from swarmctl.api.connection import Connection
+    from swarmctl.api.reading_server import ReadingServer
 
 # The threads of gRPC.
 THREADS: Final = 8
@@ -36,6 +38,7 @@ class CommandContext:
         self.options = options
         self.printer = Printer(options.output, no_color=options.no_color)
         self._connection: Connection | None = None
+        self._reading_server: ReadingServer | None = None
 
     @property
     def stub(self) -> "OperatorServiceStub":
@@ -43,6 +46,23 @@ class CommandContext:
         if self._connection is None:
             self._connection = connect(self.endpoint)
         return self._connection.stub
+
+    @property
+    def reading_stub(self) -> "OperatorServiceStub":
+        """The server's methods, for a command that reads and ends.
+
+        Where the server has ended, a server of this command's own serves the database until the command has ended.
+        """
+        if self._connection is None and (state := _ended_project(self.options)) is not None:
+            _refuse_operator_in_session(read_token(state.folder / TOKEN))
+            # Imported here: most commands find a server that runs.
+            from amplifier_swarm.channel import Endpoint  # noqa: PLC0415
+            from swarmctl.api.reading_server import ReadingServer  # noqa: PLC0415
+
+            self._reading_server = ReadingServer(state)
+            token = read_token(state.folder / TOKEN)
+            self._connection = connect(Endpoint(self._reading_server.address, token))
+        return self.stub
 
     @property
     def health(self) -> "HealthStub":
@@ -80,6 +100,14 @@ class CommandContext:
         if self._connection is None:
             return
         self._connection.close()
+        if self._reading_server is not None:
+            self._reading_server.close()
+        if self._connection.unreachable(error) and (state := _ended_project(self.options)) is not None:
+            raise ProgramExit(
+                ExitCode.UNREACHABLE,
+                "the server of this folder has ended",
+                hint=f"`swarmd --db {shlex.quote(str(state.db))}` starts it; commands that read need none",
+            ) from error
         self._connection.raise_as_exit(error)
 
 
@@ -103,7 +131,7 @@ def endpoint_of(options: GlobalOptions, *, with_token: bool = True) -> "Endpoint
     server = check_address(server_of(options), name="--server")
     tls_ca = _ca_of(options)
     _check_certificate(options)
-    token = find_token(options.token_file) if with_token else ""
+    token = _token_of(options) if with_token else ""
     if _is_discovered(options):
         _refuse_operator_in_session(token)
     check_threads(THREADS)
@@ -161,12 +189,34 @@ def server_of(options: GlobalOptions) -> str:
     return options.server or (None if state is None else state.server_address()) or DEFAULT_SERVER
 
 
+def _token_of(options: GlobalOptions) -> str:
+    state = _dialled_project(options)
+    return find_token(options.token_file) if state is None else read_token(state.folder / TOKEN)
+
+
 def _dialled_project(options: GlobalOptions) -> ProjectState | None:
-    """Returns the state of the project whose server is dialled; None if the options name a server or a token."""
+    """Returns the state of the project whose server is dialled; None if the options name a server or a token.
+
+    It is that of the latest run in this folder, unless that has ended and the project has a server that runs.
+    """
     if options.server or not _is_discovered(options):
         return None
+    run = latest_run(working_folder())
+    if run is not None and run.server_address():
+        return run
     file = discovered_token_file()
-    return None if file is None else ProjectState(project=working_folder(), folder=file.parent)
+    if file is None:
+        return run
+    project = ProjectState(project=working_folder(), folder=file.parent)
+    return project if run is None or project.served() else run
+
+
+def _ended_project(options: GlobalOptions) -> ProjectState | None:
+    """Returns the state of the project whose server has ended; None if one runs, or there is none."""
+    state = _dialled_project(options)
+    if state is None or state.served() or not state.db.is_file():
+        return None
+    return state if (state.folder / TOKEN).is_file() else None
 
 
 def _is_discovered(options: GlobalOptions) -> bool:

@@ -21,5 +21,7 @@ def run(
     ] = 0,
 ) -> None:
     """A task names these files in `artifacts:`; `swarmctl get` downloads one of them."""
-    answer = ctl.stub.ListArtifacts(ListArtifactsRequest(task_id=task, attempt=attempt), timeout=DEADLINE_S)
+    answer = ctl.reading_stub.ListArtifacts(
+        ListArtifactsRequest(task_id=task, attempt=attempt), timeout=DEADLINE_S
+    )
     ctl.printer.show(answer, artifacts_document, artifacts_blocks)

@@ -8,5 +8,5 @@ from swarmctl.render.tasks import blocked_blocks
 
 
 def run(ctl: CommandContext) -> None:
-    tasks = TaskList(ctl.stub, statuses=[TaskStatus.TASK_STATUS_BLOCKED])
+    tasks = TaskList(ctl.reading_stub, statuses=[TaskStatus.TASK_STATUS_BLOCKED])
     ctl.printer.show(tasks.first(0), list_document, blocked_blocks)

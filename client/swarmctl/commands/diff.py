@@ -33,7 +33,7 @@ def run(
     """Only tasks that worked in a clone have a change; see docs/workspaces.md."""
     if stat and patch:
         raise ProgramExit(ExitCode.USAGE, "--stat and --patch exclude each other", hint="pass one of them")
-    answer = ctl.stub.DiffTask(DiffTaskRequest(task_id=task, attempt=attempt), timeout=DEADLINE_S)
+    answer = ctl.reading_stub.DiffTask(DiffTaskRequest(task_id=task, attempt=attempt), timeout=DEADLINE_S)
     if patch:
         text = _patch(answer.change)
         # On a terminal control characters are escaped; a pipe gets every character as it is.

@@ -24,7 +24,8 @@ def run(
         int, typer.Option(min=0, max=2**63 - 1, metavar="SEQ", help="Only those after this number.")
     ] = 0,
 ) -> None:
+    stub = ctl.stub if follow_on else ctl.reading_stub
     # Resolves the prefix of an id, and reports a typo before the wait.
-    task_id = task and ctl.stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S).task.task_id
-    batches = streams.events(ctl.stub, after=after, task_id=task_id, follow=follow_on)
+    task_id = task and stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S).task.task_id
+    batches = streams.events(stub, after=after, task_id=task_id, follow=follow_on)
     ctl.printer.stream((event for batch in batches for event in batch), event_document, event_line)

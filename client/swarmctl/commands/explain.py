@@ -12,5 +12,5 @@ def run(ctl: CommandContext, task: TaskId) -> None:
     """Uses the same rules as claims do: open dependencies, the present holder, a backoff, a pause or stop
     in force, no worker that fits.
     """
-    answer = ctl.stub.ExplainTask(ExplainTaskRequest(task_id=task), timeout=DEADLINE_S)
+    answer = ctl.reading_stub.ExplainTask(ExplainTaskRequest(task_id=task), timeout=DEADLINE_S)
     ctl.printer.show(answer, explain_document, explain_blocks)

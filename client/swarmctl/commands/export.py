@@ -39,7 +39,7 @@ def run(
     in it are not kept. YAML, or JSON with `-o json` or a FILE that ends with .json.
     """
     request = ExportTasksRequest(statuses=[text_format.value_of(TaskStatus, one) for one in status or ()])
-    text = _text(ctl.stub.ExportTasks(request), ctl.printer.output, file)
+    text = _text(ctl.reading_stub.ExportTasks(request), ctl.printer.output, file)
     if file == STDIN:
         # On a terminal control characters are escaped; a pipe gets every character as it is.
         write_exact(printable(text, newlines=True) if sys.stdout.isatty() else text)

@@ -40,7 +40,7 @@ def run(
     ] = 0,
 ) -> None:
     """FILE is written whole or not at all. The content comes from a session: do not run or open it blindly."""
-    answers = ctl.stub.GetArtifact(GetArtifactRequest(task_id=task, name=name, attempt=attempt))
+    answers = ctl.reading_stub.GetArtifact(GetArtifactRequest(task_id=task, name=name, attempt=attempt))
     if file == STDIN:
         _print(_content(answers))
         return

@@ -9,4 +9,6 @@ from swarmctl.render.inbox import inbox_blocks
 
 def run(ctl: CommandContext) -> None:
     """Each entry has the command that settles it. WAITING counts the tasks behind it."""
-    ctl.printer.show(ctl.stub.ListInbox(ListInboxRequest(), timeout=DEADLINE_S), inbox_document, inbox_blocks)
+    ctl.printer.show(
+        ctl.reading_stub.ListInbox(ListInboxRequest(), timeout=DEADLINE_S), inbox_document, inbox_blocks
+    )

@@ -28,7 +28,7 @@ def run(
     limit: Annotated[int, typer.Option(min=0, help="At most this many; 0 for all.")] = 1_000,
 ) -> None:
     statuses = [text_format.value_of(TaskStatus, one) for one in status or ()]
-    tasks = TaskList(ctl.stub, statuses=statuses, phase=phase, search=search)
+    tasks = TaskList(ctl.reading_stub, statuses=statuses, phase=phase, search=search)
     found = tasks.first(limit)
     ctl.printer.show(found, list_document, list_blocks)
     if len(found) < tasks.total:

@@ -34,9 +34,10 @@ def run(
         int, typer.Option(min=0, max=2**31 - 1, metavar="N", help="This attempt; 0 is the latest.")
     ] = 0,
 ) -> None:
+    stub = ctl.stub if follow_on else ctl.reading_stub
     # Resolves the prefix of an id, and reports a typo before the wait.
-    task_id = ctl.stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S).task.task_id
+    task_id = stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S).task.task_id
     request = TailLogRequest(task_id=task_id, attempt=attempt, follow=follow_on)
     if role is not None:
         request.role = text_format.value_of(SessionRole, role)
-    ctl.printer.stream(log_lines(streams.log(ctl.stub, request)), line_document, line_text)
+    ctl.printer.stream(log_lines(streams.log(stub, request)), line_document, line_text)

@@ -45,6 +45,10 @@ Land = Annotated[
         metavar="TASK", help="Also land the kept work of this completed task, as `land`; repeatable."
     ),
 ]
+RetryFailed = Annotated[
+    bool,
+    typer.Option("--retry-failed", help="Also run the tasks again that failed in an earlier run."),
+]
 
 
 def run(
@@ -60,6 +64,7 @@ def run(
     notify: Notify = None,
     exclusive_files: ExclusiveFiles = False,
     land: Land = None,
+    retry_failed: RetryFailed = False,
     flags: WorkerFlags = _NO_FLAGS,
 ) -> ExitCode:
     """Ends with a table of all tasks, and with 0 only if every task is completed.
@@ -78,6 +83,7 @@ def run(
         server_flags=("--dashboard", dashboard, *(("--exclusive-files",) if exclusive_files else ())),
         notify=tuple(notify or ()),
         land=tuple(land or ()),
+        retry_failed=retry_failed,
         worker_flags=tuple(flags.argv()),
     )
     return run_plan(plan, settings, ctl.printer)
@@ -94,11 +100,11 @@ def _check_runner(runner: str, agent_python: str) -> None:
 def _paths(db: Path, project_root: Path) -> RunPaths:
     """Returns the files of the run; moves those that an earlier version kept in the project."""
     if not db.is_relative_to(STATE):
-        return RunPaths(db.absolute())
+        return RunPaths(db.absolute(), project_root=project_root)
     found = server_state(project_state(project_root))
     if found.note:
         print_err(f"swarmctl: {found.note}")
-    return RunPaths(found.state.path(db), found.state)
+    return RunPaths(found.state.path(db), found.state, project_root)
 
 
 def _check_arguments(ctl: CommandContext, project_root: Path, flags: WorkerFlags, workers: int) -> None:

@@ -9,5 +9,5 @@ from swarmctl.render.show import show_blocks
 
 
 def run(ctl: CommandContext, task: TaskId) -> None:
-    answer = ctl.stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S)
+    answer = ctl.reading_stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S)
     ctl.printer.show(answer, show_document, show_blocks)

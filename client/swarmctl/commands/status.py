@@ -8,5 +8,5 @@ from swarmctl.render.swarm import swarm_blocks
 
 
 def run(ctl: CommandContext) -> None:
-    swarm = ctl.stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm
+    swarm = ctl.reading_stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm
     ctl.printer.show(swarm, swarm_document, swarm_blocks)

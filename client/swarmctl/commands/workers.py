@@ -13,7 +13,7 @@ from swarmctl.render.workers import forgotten_blocks, workers_blocks
 
 
 def run(ctl: CommandContext) -> None:
-    workers = ctl.stub.ListWorkers(ListWorkersRequest(), timeout=DEADLINE_S).workers
+    workers = ctl.reading_stub.ListWorkers(ListWorkersRequest(), timeout=DEADLINE_S).workers
     ctl.printer.show(workers, workers_document, workers_blocks)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from amplifier_swarm.text import one_line
-from swarmctl.run.parent_death import with_parent_death_signal
+from swarmctl.parent_death import with_parent_death_signal
 
 _TAIL_BYTES: Final = 8_192
 _LINE_LIMIT: Final = 500

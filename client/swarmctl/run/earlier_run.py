@@ -13,6 +13,7 @@ from swarmctl.plan.read import Plan
 from swarmctl.render.live_board import FINAL
 from swarmctl.render.tasks import landing_text
 
+_NOT_RUN_AGAIN: Final = [TaskStatus.TASK_STATUS_FAILED, TaskStatus.TASK_STATUS_KILLED]
 # The number of tasks that are named; the rest is counted.
 NAMED: Final = 5
 _UNFINISHED: Final = [status for status in TaskStatus.values() if status and status not in FINAL]
@@ -21,6 +22,25 @@ _UNFINISHED: Final = [status for status in TaskStatus.values() if status and sta
 def unfinished_tasks(stub: OperatorServiceStub) -> Sequence[str]:
     """Returns the ids of the tasks that have not ended; call it before the import of the plan."""
     return [task.task_id for task in TaskList(stub, statuses=_UNFINISHED).first(0)]
+
+
+def retry_failed(stub: OperatorServiceStub, *, asked: bool) -> None:
+    """Gives the tasks that failed a new start, if that is asked for; else says what is not run again, and how it is."""
+    if asked:
+        result = task_actions.retry(stub, (), failed=True)
+        revived = f" and {result.revived:,} skipped" if result.revived else ""
+        print_err(f"swarmctl: {text_format.plural(result.changed, 'failed task')}{revived} run again")
+        return
+    ended = TaskList(stub, statuses=_NOT_RUN_AGAIN)
+    named = [task.task_id for task in ended.first(NAMED)]
+    if named:
+        names = ", ".join(named) + (", …" if ended.total > NAMED else "")
+        what = text_format.plural(ended.total, "task")
+        verb = "is" if ended.total == 1 else "are"
+        print_err(
+            f"swarmctl: {what} that failed or {'was' if verb == 'is' else 'were'} killed {verb} not run again: {names};"
+            " --retry-failed runs failed ones, `swarmctl retry TASK` any"
+        )
 
 
 def land_kept(stub: OperatorServiceStub, names: Sequence[str]) -> None:

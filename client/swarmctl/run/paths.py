@@ -1,5 +1,6 @@
 """The files of a run."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from amplifier_swarm.state_paths import (
     make_private_folder,
     make_state_folder,
     shield_database,
+    working_folder,
 )
 
 
@@ -22,6 +24,18 @@ class RunPaths:
     db: Path
     # The state of the project, if the database lies in it.
     project: ProjectState | None = None
+    project_root: Path = Path()
+
+    @property
+    def announcing(self) -> ProjectState:
+        """The state in which the address of the server is published; it lies beside the database."""
+        root = Path(os.path.realpath(self.project_root))
+        return self.project or ProjectState(root, self.db.parent, self.db.name)
+
+    def note_run(self) -> None:
+        """Notes for later commands in this folder and in the project's that this is their latest run."""
+        for folder in {working_folder(), self.announcing.project}:
+            self.announcing.note_run(folder)
 
     def make(self) -> str:
         """Makes the folder for its owner alone: its files give full access.

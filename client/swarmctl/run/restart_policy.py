@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from amplifier_swarm.exits import ExitCode
-from swarmctl.run.parent_death import NOT_STARTED
+from swarmctl.parent_death import NOT_STARTED
 
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0

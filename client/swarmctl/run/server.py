@@ -1,7 +1,6 @@
 """The private swarmd of one run."""
 
 import os
-import re
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -13,7 +12,7 @@ from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from swarmctl import text_format
 from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.console import print_err
-from swarmctl.programs import Programs
+from swarmctl.programs import HELD, NO_TLS, READY, Programs
 from swarmctl.run.child_process import Child
 from swarmctl.run.messages import Interrupted, MessageQueue, StdoutLine
 from swarmctl.run.paths import RunPaths
@@ -22,11 +21,6 @@ from swarmctl.run.paths import RunPaths
 READY_WITHIN_S: Final = 60.0
 # swarmd promises to end within five seconds.
 STOP_WITHIN_S: Final = 10.0
-# The server of a run serves its own workers on loopback, whatever the environment says of other servers.
-NO_TLS: Final = {f"SWARMD_TLS_{name}": "" for name in ("CERT", "KEY", "CLIENT_CA", "AUTO", "NAME")}
-# swarmd's message that another swarmd has the database open.
-_HELD: Final = re.compile(r"\(pid (?P<pid>\d+)\)")
-_READY: Final = re.compile(r"swarmd ready grpc=(?P<grpc>\S+) dashboard=(?P<dashboard>\S+) db=.* pid=\d+")
 
 
 class ChildFailed(ProgramExit):
@@ -101,7 +95,7 @@ class PrivateServer:
 
     def _wait_until_ready(self) -> None:
         match self._messages.get(time.monotonic() + READY_WITHIN_S):
-            case StdoutLine(line) if found := _READY.match(line):
+            case StdoutLine(line) if found := READY.match(line):
                 self.address, self.dashboard = found["grpc"], found["dashboard"]
             case StdoutLine(""):
                 code = self.child.wait(STOP_WITHIN_S)
@@ -117,7 +111,7 @@ class PrivateServer:
                 )
 
     def _failed(self, code: int) -> ProgramExit:
-        held = _HELD.search(self.child.last_line()) if code == ExitCode.NOT_FOUND else None
+        held = HELD.search(self.child.last_line()) if code == ExitCode.NOT_FOUND else None
         if held is None:
             return ChildFailed(self.child, code)
         pid, problem = held["pid"], f"a swarmd that runs already has {self._db} open (pid {held['pid']})"

@@ -3,10 +3,12 @@
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from amplifier_swarm.documents import Document
-from amplifier_swarm.documents.tasks import list_document
+from amplifier_swarm.documents.tasks import list_document, usage_document
+from amplifier_swarm.v1.session_pb2 import Usage
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format
 from swarmctl.render.blocks import (
@@ -44,14 +46,39 @@ HELD: Final = (
 )
 
 
+_FAILED: Final = TaskStatus.TASK_STATUS_FAILED
+# The first to be read come first; the other statuses follow.
+_FIRST: Final = (
+    _FAILED,
+    TaskStatus.TASK_STATUS_KILLED,
+    TaskStatus.TASK_STATUS_HELD,
+    TaskStatus.TASK_STATUS_SKIPPED,
+)
+_NAMED: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """The tasks at the end of a run, what all runs on the database have used, and how long this one took."""
+
+    tasks: Sequence[Task]
+    usage: Usage
+    took_s: float
+    # The reason for the end of a run in which no worker may take what is left.
+    stuck: str = ""
+
+
 def all_completed(tasks: Sequence[Task]) -> bool:
     """Returns whether every task is completed."""
     return all(task.status == TaskStatus.TASK_STATUS_COMPLETED for task in tasks)
 
 
-def summary_document(tasks: Sequence[Task]) -> Document:
+def summary_document(end: FinishedRun) -> Document:
     """Returns the tasks, whether all of them are completed, and whether any was only rehearsed."""
+    tasks = end.tasks
     return {
+        "took_s": round(end.took_s, 3),
+        "usage": usage_document(end.usage),
         "completed": all_completed(tasks),
         "rehearsed": any(task.rehearsed for task in tasks),
         "tasks": list_document(tasks),
@@ -82,8 +109,38 @@ def settling_hint(paths: RunPaths) -> str:
     )
 
 
-def summary_blocks(tasks: Sequence[Task]) -> Blocks:
-    """Returns the summary for people."""
+def next_lines(end: FinishedRun, paths: RunPaths) -> Iterator[str]:
+    """Yields why the run ended early, and what to type next: for failed tasks, and to look at the tasks again."""
+    tasks = end.tasks
+    if end.stuck:
+        yield f"ended, for no worker of this run may take what is left: {end.stuck}"
+        yield "give the workers what is missing, such as a --label, or change the tasks; the same `run` then goes on"
+    failed = [task.task_id for task in tasks if task.status == _FAILED]
+    if len(failed) == 1:
+        yield (
+            f"{failed[0]} failed: `swarmctl show {shlex.quote(failed[0])}` says more;"
+            " the same `run` with --retry-failed runs it again"
+        )
+    elif failed:
+        named = ", ".join(failed[:_NAMED]) + (", …" if len(failed) > _NAMED else "")
+        yield (
+            f"{len(failed):,} tasks failed: {named}; `swarmctl show TASK` says more;"
+            " the same `run` with --retry-failed runs them again"
+        )
+    if any(task.HasField("hold") for task in tasks):
+        yield settling_hint(paths)
+    yield f"all of it is in {paths.db}; `swarmctl list` in this folder shows it"
+
+
+def summary_blocks(end: FinishedRun) -> Blocks:
+    """Returns the summary for people, failed tasks first."""
+    tasks = sorted(
+        end.tasks,
+        key=lambda task: (
+            _FIRST.index(task.status) if task.status in _FIRST else len(_FIRST) + (task.status == _COMPLETED)
+        ),
+    )
+    used = text_format.tokens(end.usage)
     rows = [
         (
             cell(task.task_id),
@@ -101,6 +158,7 @@ def summary_blocks(tasks: Sequence[Task]) -> Blocks:
     return [
         Table(COLUMNS, rows),
         Prose(f"{text_format.plural(len(tasks), 'task')}: {by_status or 'none'}", indent=0),
+        Prose(f"took {text_format.span(end.took_s)}" + (f", used {used} in all" if used else ""), indent=0),
         *_waiting_blocks(tasks),
         *landed_blocks(tasks),
         *rehearsal_blocks(sum(task.rehearsed and task.status == _COMPLETED for task in tasks)),

@@ -22,7 +22,6 @@ from amplifier_swarm.v1.operator_service_pb2 import (
     ResumeSwarmRequest,
 )
 from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode
-from amplifier_swarm.v1.task_pb2 import Task
 from swarmctl import text_format
 from swarmctl.api import streams
 from swarmctl.api.connection import Connection
@@ -37,14 +36,14 @@ from swarmctl.render.live_board import FINAL
 from swarmctl.render.plans import import_text
 from swarmctl.render.printer import Printer
 from swarmctl.run.child_process import Child
-from swarmctl.run.earlier_run import earlier_text, land_kept, unfinished_tasks
+from swarmctl.run.earlier_run import earlier_text, land_kept, retry_failed, unfinished_tasks
 from swarmctl.run.idle_check import IdleCheck
 from swarmctl.run.messages import ChildExited, EventsReceived, Interrupted, MessageQueue
 from swarmctl.run.paths import RunPaths
 from swarmctl.run.progress import ProgressDisplay, progress_display
 from swarmctl.run.restart_policy import TRIES, worth_a_restart
 from swarmctl.run.server import PrivateServer
-from swarmctl.run.summary import all_completed, settling_hint, summary_blocks, summary_document
+from swarmctl.run.summary import FinishedRun, all_completed, next_lines, summary_blocks, summary_document
 from swarmctl.run.worker_token import ensure_worker_token
 from swarmctl.run.workers import WorkerProcesses, worker_names
 
@@ -70,6 +69,8 @@ class RunSettings:
     notify: Sequence[str]
     # Completed tasks whose kept work is to land.
     land: Sequence[str]
+    # Whether tasks that failed in an earlier run are to run again.
+    retry_failed: bool
     worker_flags: Sequence[str]
 
 
@@ -92,21 +93,21 @@ def run_plan(plan: Plan, settings: RunSettings, printer: Printer) -> ExitCode:
             PrivateServer(settings.programs, paths, settings.server_flags, messages, notify=settings.notify)
         )
         connection = Connection(Endpoint(server=server.address, token=read_token(paths.token)))
-        if paths.project is not None:
-            stack.enter_context(paths.project.announced(server.address))
+        stack.enter_context(paths.announcing.announced(server.address))
+        paths.note_run()
         stack.callback(connection.close)
         run = _Run(settings, server, connection, messages)
         try:
-            tasks = run.run_to_completion(plan, printer)
+            end = run.run_to_completion(plan, printer)
         except grpc.RpcError as error:
             if not server.child.alive:
                 raise run.server_lost_error() from error
             connection.raise_as_exit(error)
             raise
-    printer.show(tasks, summary_document, summary_blocks)
-    if any(task.HasField("hold") for task in tasks):
-        print_err(f"swarmctl: {settling_hint(paths)}")
-    return ExitCode.OK if all_completed(tasks) else ExitCode.NEGATIVE
+    printer.show(end, summary_document, summary_blocks)
+    for line in next_lines(end, paths):
+        print_err(f"swarmctl: {line}")
+    return ExitCode.OK if all_completed(end.tasks) else ExitCode.NEGATIVE
 
 
 class _Run:
@@ -125,9 +126,11 @@ class _Run:
         self._reported: set[str] = set()
         self._last_seq = 0  # of the last event that was shown
         self._idle_check = IdleCheck(connection.stub)
+        self._stuck = ""  # why no worker may take what is left
 
-    def run_to_completion(self, plan: Plan, printer: Printer) -> Sequence[Task]:
+    def run_to_completion(self, plan: Plan, printer: Printer) -> FinishedRun:
         """Imports the plan and runs the workers to their end; returns the tasks in their final state."""
+        began_s = time.monotonic()
         print_err(f"swarmctl: swarmd at {self._server.address}, database {self._paths.db}")
         self._server.print_dashboard_link(self._stub)
         self._resume()
@@ -135,11 +138,13 @@ class _Run:
         self._import(plan)
         if text := earlier_text(earlier, plan):
             print_err(f"swarmctl: {text}")
+        retry_failed(self._stub, asked=self._settings.retry_failed)
         land_kept(self._stub, self._settings.land)
         swarm = self._swarm()
         if not swarm.done:
             self._run_workers(printer, after=swarm.last_event_seq)
-        return TaskList(self._stub).first(0)
+        tasks, usage = TaskList(self._stub).first(0), self._swarm().usage
+        return FinishedRun(tasks, usage, time.monotonic() - began_s, self._stuck)
 
     def server_lost_error(self) -> ProgramExit:
         """Returns the error for an unexpected end of swarmd."""
@@ -238,10 +243,10 @@ class _Run:
                     if self._deadline_passed():
                         return
                     workers.restart_due()
-                    self._idle_check.report_if_due()
+                    self._stuck = self._idle_check.stuck_after_report()
                 case _:
                     continue
-            if self._stop_level is StopLevel.NOW:
+            if self._stop_level is StopLevel.NOW or self._stuck:
                 return
 
     def _deadline_passed(self) -> bool:

@@ -11,7 +11,7 @@ from amplifier_swarm.v1 import operator_service_pb2 as wire
 from fakes.operator_server import RUN, FakeOperatorServer
 from support.programs import alive
 from support.waiting import until
-from swarmctl.run.parent_death import NOT_STARTED
+from swarmctl.parent_death import NOT_STARTED
 from swarmctl.run.restart_policy import (
     FIRST_WAIT_S,
     LONGEST_WAIT_S,
@@ -208,7 +208,7 @@ def test_a_run_whose_workers_always_fail_gives_them_up_and_says_what_to_do(
         )
         assert lines.count(given_up) == 1
     logs = fake.folder / "state" / "logs"
-    assert lines[-1] == (
+    assert lines[-2] == (
         f"swarmctl: all workers have ended with work left; see {logs}; the same command goes on from here"
     )
 

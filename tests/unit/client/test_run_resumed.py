@@ -17,7 +17,7 @@ from fakes.operator_server import COMPLETED, RUN, FakeOperatorServer
 from support.waiting import until
 from swarm_worker.config import WorkerConfig
 from swarmctl.cli.worker_flags import WorkerFlags
-from swarmctl.run.parent_death import NOT_STARTED
+from swarmctl.parent_death import NOT_STARTED
 from swarmctl.run.supervisor import OUR_CAUSE
 from swarmctl.run.workers import worker_names
 from unit.client.conftest import Ctl
@@ -138,7 +138,7 @@ def test_the_last_events_are_printed_however_late_they_arrive(alone: Ctl, fake: 
 
     lines = alone(*RUN).err.splitlines()
 
-    assert [line[9:] for line in lines[2:]] == ["[1/2] a task completed", "[2/2] b task completed"]
+    assert [line[9:] for line in lines[2:-1]] == ["[1/2] a task completed", "[2/2] b task completed"]
 
 
 def test_workers_that_hold_tasks_of_an_earlier_run_come_back(alone: Ctl, fake: FakeOperatorServer) -> None:
@@ -229,7 +229,7 @@ def test_a_program_that_is_not_there_is_one_line() -> None:
 
 
 def _tether(*arguments: str) -> subprocess.CompletedProcess[str]:
-    from swarmctl.run import parent_death  # noqa: PLC0415  # its place is all that is asked for
+    from swarmctl import parent_death  # noqa: PLC0415  # its place is all that is asked for
 
     argv = [sys.executable, "-I", "-S", parent_death.__file__, *arguments]
     return subprocess.run(argv, capture_output=True, text=True, check=False)

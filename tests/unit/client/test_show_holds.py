@@ -6,11 +6,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind
+from amplifier_swarm.v1.session_pb2 import Usage
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from support.operator import FakeOperator
 from swarmctl.render.blocks import Heading
 from swarmctl.run.paths import RunPaths
-from swarmctl.run.summary import settling_hint, summary_blocks
+from swarmctl.run.summary import FinishedRun, settling_hint, summary_blocks
 from unit.client.conftest import Ctl, in_every_form
 
 LONG = "Which of the two do you want to change: " + "the plan or the policy, " * 40
@@ -59,8 +60,8 @@ def test_show_tells_a_hold_that_lasts_from_one_that_ended(ctl: Ctl, operator: Fa
 def test_the_end_of_a_run_counts_what_waits() -> None:
     one, two = ([held(task_id) for task_id in ids] for ids in ("a", "ab"))
 
-    assert Heading("1 task waits for a person") in summary_blocks(one)
-    assert Heading("2 tasks wait for a person") in summary_blocks(two)
+    assert Heading("1 task waits for a person") in summary_blocks(FinishedRun(one, Usage(), 1.0))
+    assert Heading("2 tasks wait for a person") in summary_blocks(FinishedRun(two, Usage(), 1.0))
 
 
 def test_the_hint_names_the_token_of_a_database_that_no_project_leads_to() -> None:

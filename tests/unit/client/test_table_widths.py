@@ -1,12 +1,14 @@
 """Tables at given widths: which columns stay, where ids are cut, and who gets the room."""
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind
 from amplifier_swarm.v1.operator_service_pb2 import InboxEntry, ListInboxResponse
+from amplifier_swarm.v1.session_pb2 import Usage
 from amplifier_swarm.v1.swarm_pb2 import Worker
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl.render.align import aligned, shortened, width
@@ -15,7 +17,7 @@ from swarmctl.render.inbox import inbox_blocks
 from swarmctl.render.tasks import list_blocks
 from swarmctl.render.terminal import print_blocks
 from swarmctl.render.workers import workers_blocks
-from swarmctl.run.summary import summary_blocks
+from swarmctl.run.summary import FinishedRun, summary_blocks
 
 LONG = "feature-" + "x" * 80 + "-part-one"  # 97 characters
 REASON = "check_failed: `pytest -q tests/test_auth.py` exited with 1: 3 failed, 12 passed in 4.52s"
@@ -30,7 +32,7 @@ def shown(blocks: Blocks, columns: int) -> list[str]:
 
 
 def tasks() -> list[Task]:
-    common = {
+    common: dict[str, Any] = {
         "phase": "implementation",
         "priority": 3,
         "worker": "worker-1",
@@ -57,7 +59,10 @@ def test_each_task_of_a_list_has_one_line(columns: int) -> None:
 @pytest.mark.parametrize(("columns", "least"), [(80, 40), (120, 40), (200, 60)])
 def test_the_reason_gets_the_room(columns: int, least: int) -> None:
     assert reason_width(shown(list_blocks(tasks()), columns), "WHY") >= least
-    assert reason_width(shown(summary_blocks(tasks()), columns), "LAST ERROR") >= least
+    assert (
+        reason_width(shown(summary_blocks(FinishedRun(tasks(), Usage(), 1.0)), columns), "LAST ERROR")
+        >= least
+    )
 
 
 @pytest.mark.parametrize(
