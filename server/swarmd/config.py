@@ -88,6 +88,10 @@ class ServerConfig:
     retry_backoff_max: float = setting(
         300.0, "The most that a retry may wait", parse=number(0, 86_400), metavar="SECONDS"
     )
+    runner_cooldown: float = setting(
+        300.0, "Seconds until a runner that is paused for a shared fault may try one task; doubles to an hour",
+        parse=number(0.1, 86_400), metavar="SECONDS",
+    )  # fmt: skip
     exclusive_files: bool = setting(
         False, "Tasks whose files overlap never run at once, in clones too; in a shared folder they never do"
     )

@@ -151,7 +151,7 @@ def _policy(config: ServerConfig) -> EnginePolicy:
             look_every_s=min(CHECK_INTERVAL_S, config.suspect_after / 2),
             stop_after_s=stop_after_s(lost_after_s=config.lost_after, suspect_after_s=config.suspect_after),
         ),
-        Backoff(config.retry_backoff, config.retry_backoff_max),
+        Backoff(config.retry_backoff, config.retry_backoff_max, config.runner_cooldown),
         LogLimits(config.session_log_head, config.session_log_tail),
         exclusive_files=config.exclusive_files,
         artifacts=artifact_limits(config),

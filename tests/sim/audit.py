@@ -1,5 +1,6 @@
 """Audit at the end of a run: the database against its own events and against the ledger of processes."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -12,12 +13,13 @@ from swarmd.domain.lifecycle import DEAD, FINAL, LEASED, TRANSITIONS, TaskStatus
 from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, Task, TaskKey
 from swarmd.domain.policy import FINAL_FAILURES, LANDING_FAILURES, MAX_LOSSES
 from swarmd.store import events, tasks
-from swarmd.store.events import Event, EventKind
+from swarmd.store.events import ENDS_ATTEMPT, Event, EventKind
 from swarmd.store.reads import views
 from swarmd.store.reads.views import AttemptView
 from swarmd.store.transaction import ReadTx
 
 _STARTS = (EventKind.TASK_CLAIMED, EventKind.SESSION_STARTED)
+_REFUND = re.compile(r"put back at no cost, and (\d+) before")
 # Each of these completes a task.
 _COMPLETIONS = (EventKind.TASK_COMPLETED, EventKind.RESULT_ACCEPTED, EventKind.LANDING_WITHDRAWN)
 # Failures that use up nothing of the task's own budget.
@@ -58,6 +60,7 @@ def audit(tx: ReadTx, ledger: Ledger, acknowledged: Acknowledged) -> Counter[str
     refuse_overfull(tx)
     _held_well(tx, acknowledged)
     _nothing_begins_while_stopped(history)
+    _paused_runners_start_probes_alone(history)
     _kills_win(history, acknowledged)
     by_task: defaultdict[str, list[Event]] = defaultdict(list)
     for event in history:
@@ -174,6 +177,34 @@ def _nothing_begins_while_stopped(history: Sequence[Event]) -> None:
             )
 
 
+def _paused_runners_start_probes_alone(history: Sequence[Event]) -> None:
+    """Checks that a paused runner is given nothing but a probe, and no second one beside it.
+
+    All workers have one runner. The place of a pause names its worker, or none if it is everywhere.
+    """
+    paused: dict[str, str] = {}
+    probes: dict[str, str] = {}
+    for number, event in enumerate(history):
+        place = event.cause.partition(": ")[0]
+        if event.kind is EventKind.RUNNER_PAUSED:
+            paused[place] = place.partition(" at worker ")[2]
+        elif event.kind is EventKind.RUNNER_RESUMED:
+            paused.pop(place, None)
+            probes.pop(event.worker, None)
+        elif event.kind is EventKind.TASK_CLAIMED and {"", event.worker} & set(paused.values()):
+            if not _is_probed(event, history[number + 1 : number + 4]):
+                raise Violated(f"event {event.seq}: {event.task_id} is claimed by a paused runner")
+            if (other := probes.get(event.worker)) is not None:
+                raise Violated(f"event {event.seq}: {event.task_id} is tried beside {other}")
+            probes[event.worker] = event.task_id
+        elif event.kind in ENDS_ATTEMPT and probes.get(event.worker) == event.task_id:
+            del probes[event.worker]
+
+
+def _is_probed(claim: Event, following: Sequence[Event]) -> bool:
+    return any(e.kind is EventKind.RUNNER_PROBED and e.task_id == claim.task_id for e in following)
+
+
 def _kills_win(history: Sequence[Event], acknowledged: Acknowledged) -> None:
     for event in history:
         since = acknowledged.killed.get(event.task_id)
@@ -190,6 +221,10 @@ def _counted(task: Task, attempts: Sequence[AttemptView], history: Sequence[Even
         to_land = event.kind is EventKind.TASK_APPROVED and "to land" in event.cause
         if to_land or event.kind in (EventKind.TASK_REOPENED, EventKind.TASK_REJECTED):
             failures = losses = 0
+        elif event.kind is EventKind.TASK_RESTORED:
+            failures -= int(event.cause.partition(" ")[0])
+        elif event.cause.startswith("put back at no cost"):
+            failures -= int(found[1] if (found := _REFUND.match(event.cause)) else 0)
         elif event.kind in (EventKind.TASK_RETRYING, EventKind.TASK_FAILED):
             failure = event.cause.partition(":")[0]
             if event.kind is EventKind.TASK_RETRYING and failure in FINAL_FAILURES:

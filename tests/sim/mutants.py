@@ -33,6 +33,7 @@ from swarmd.engine.tasks.transitions import apply
 from swarmd.engine.workers import registry
 from swarmd.engine.workers.reaper import Reaper
 from swarmd.store import attempts, events, holds, landings, tasks
+from swarmd.store.task_records import RunnerGate
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -123,6 +124,11 @@ def stop_spares_claims(patch: pytest.MonkeyPatch) -> None:
 
     original, emergency_stop = tasks.with_status, SwarmControl.emergency_stop
     patch.setattr(SwarmControl, "emergency_stop", stop)
+
+
+def paused_runners_are_given_tasks(patch: pytest.MonkeyPatch) -> None:
+    """Makes the dispatcher overlook the pauses of runners."""
+    patch.setattr(RunnerGate, "covers", lambda _self, _worker: False)
 
 
 def answers_count_for_any_hold(patch: pytest.MonkeyPatch) -> None:
@@ -379,6 +385,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     orders_on_the_stream_only: (SLOW, 6),
     stop_spares_claims: (HARSH, 0),
     silent_changes: (HARSH, 0),
+    paused_runners_are_given_tasks: (HARSH, 0),
     answers_count_for_any_hold: (replace(HARSH, asking=0.5), 0),
     work_counts_unseen: (APPROVING, 0),
     starts_are_approved_for_good: (APPROVING, 0),

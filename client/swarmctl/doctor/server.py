@@ -78,7 +78,10 @@ def mode_check(swarm: Swarm) -> Check:
 def paused_checks(swarm: Swarm) -> Iterator[Check]:
     """Yields a failure for each runner whose provider has refused."""
     for paused in swarm.paused_runners:
-        yield fail("provider", f"{paused.runner} is paused: {paused.cause}", _RESUME)
+        if paused.breaker.half_open:
+            yield warn("provider", f"{paused.runner} was paused: {paused.cause}", paused.breaker.freed_by)
+        else:
+            yield fail("provider", f"{paused.runner} is paused: {paused.cause}", _RESUME)
 
 
 def clock_check(answer: GetSwarmResponse, asked: datetime, answered: datetime) -> Check:

@@ -27,6 +27,13 @@ def event_text(event: Event, *, resume: str = RESUME) -> str:
     return f"{line}; mend that, then `{resume}`" if paused else line
 
 
+_OF_RUNNERS: Final = (
+    EventKind.EVENT_KIND_RUNNER_PAUSED,
+    EventKind.EVENT_KIND_RUNNER_PROBED,
+    EventKind.EVENT_KIND_RUNNER_RESUMED,
+)
+
+
 class _Place(NamedTuple):
     """The subject of an event, and where it happened."""
 
@@ -35,8 +42,8 @@ class _Place(NamedTuple):
 
 
 def _place(event: Event) -> _Place:
-    if event.kind == EventKind.EVENT_KIND_RUNNER_PAUSED:
-        # The cause names the runner; the task is only the first one that met the refusal.
+    if event.kind in _OF_RUNNERS:
+        # The cause names the runner; the task is only the one whose attempt showed it.
         return _Place("", [place for place in (event.worker, event.task_id) if place])
     where = [f"attempt {event.attempt}"] if event.attempt else []
     where += [event.worker] if event.worker and event.task_id else []

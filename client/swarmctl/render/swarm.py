@@ -6,12 +6,15 @@ from typing import Final
 from amplifier_swarm.documents.swarm import counts, total
 from amplifier_swarm.text import one_line
 from amplifier_swarm.v1.operator_service_pb2 import ResumeSwarmResponse
+from amplifier_swarm.v1.session_pb2 import SessionRole
 from amplifier_swarm.v1.swarm_pb2 import PausedRunner, Swarm, SwarmMode
 from swarmctl import text_format
 from swarmctl.render.blocks import CELL_LIMIT, Blocks, Cell, Column, Heading, Prose, Table, cell, facts
 from swarmctl.render.events import RESUME
 from swarmctl.render.tasks import status_cell
 
+# Of the tasks that met a fault.
+SHOWN_TASKS: Final = 5
 MODE_STYLES: Final = {
     SwarmMode.SWARM_MODE_RUNNING: "green",
     SwarmMode.SWARM_MODE_PAUSED: "yellow",
@@ -35,7 +38,7 @@ def warning_blocks(swarm: Swarm, *, resume: str = RESUME) -> Blocks:
             for paused in swarm.paused_runners
             for block in (
                 Prose(_pause_text(paused), "bold red", indent=0),
-                Prose(f"Mend that, then `{resume}`; until then it starts no session.", "red", indent=2),
+                Prose(_freed_text(paused, resume), "red", indent=2),
             )
         ),
     ]
@@ -59,7 +62,22 @@ def _pause_text(paused: PausedRunner) -> str:
     at = text_format.iso(paused, "paused_at")
     since = f" since {at}" if at else ""
     cause = paused.cause or "its provider refused for good"
-    return one_line(f"Runner {paused.runner} is paused{since}: {cause}", CELL_LIMIT)
+    role = text_format.word(SessionRole, paused.breaker.role)
+    what = f"Runner {paused.runner}" if role in {None, "builder"} else f"The {role} of runner {paused.runner}"
+    state = "is half open" if paused.breaker.half_open else "is paused"
+    return one_line(f"{what} {state}{since}: {cause}", CELL_LIMIT)
+
+
+def _freed_text(paused: PausedRunner, resume: str) -> str:
+    """Returns what frees a paused runner, with the tasks that met its fault."""
+    breaker = paused.breaker
+    if not breaker.freed_by:  # an older server
+        return f"Mend that, then `{resume}`; until then it starts no session."
+    ids = ", ".join(breaker.task_ids[:SHOWN_TASKS])
+    more = len(breaker.task_ids) - SHOWN_TASKS
+    met = f" It was met by {ids}{f' and {more} more' if more > 0 else ''}." if ids else ""
+    freed = breaker.freed_by.replace(f"`{RESUME}`", f"`{resume}`")
+    return f"Mend that; {freed}.{met}"
 
 
 def swarm_blocks(swarm: Swarm) -> Blocks:

@@ -3,8 +3,9 @@
 from amplifier_swarm.documents import Document, words
 from amplifier_swarm.documents.tasks import usage_document
 from amplifier_swarm.v1.operator_service_pb2 import ResumeSwarmResponse
+from amplifier_swarm.v1.session_pb2 import SessionRole
 from amplifier_swarm.v1.swarm_pb2 import PausedRunner, Swarm, SwarmMode
-from amplifier_swarm.v1.task_pb2 import TaskStatus
+from amplifier_swarm.v1.task_pb2 import FailureClass, TaskStatus
 
 
 def counts(swarm: Swarm) -> dict[str, int]:
@@ -44,10 +45,21 @@ def swarm_document(swarm: Swarm) -> Document:
 
 
 def _paused_document(paused: PausedRunner) -> Document:
+    breaker = paused.breaker
     return {
         "runner": paused.runner,
         "cause": paused.cause or None,
         "paused_at": words.iso(paused, "paused_at"),
+        "worker": paused.worker or None,
+        "role": words.word(SessionRole, breaker.role),
+        "failure_class": words.word(FailureClass, breaker.failure_class),
+        "fingerprint": breaker.fingerprint or None,
+        "task_ids": list(breaker.task_ids),
+        "half_open": breaker.half_open,
+        "probe_task_id": breaker.probe_task_id or None,
+        "failed_probes": breaker.failed_probes,
+        "cooldown_s": words.seconds_of(breaker, "cooldown"),
+        "freed_by": breaker.freed_by or None,
     }
 
 

@@ -82,7 +82,7 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_TASKS_CLEARED: _EventKind.ValueType  # 27
     """All tasks were removed by an import with `clear`."""
     EVENT_KIND_RUNNER_PAUSED: _EventKind.ValueType  # 28
-    """A provider refused for good: workers with that runner are given no claims."""
+    """A runner can't work: its workers are given no claims until one task has shown that the fault is gone."""
     EVENT_KIND_RESULT_ACCEPTED: _EventKind.ValueType  # 29
     """A result that came too late counts after all: an operator said so, or its worker had been given up
     and no other attempt has started since.
@@ -105,6 +105,12 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A person has approved what the task waited for: its status says whether it completes by that, or goes on."""
     EVENT_KIND_TASK_REJECTED: _EventKind.ValueType  # 38
     """A person has rejected the work of the task, which goes back to its builder, or its start."""
+    EVENT_KIND_RUNNER_PROBED: _EventKind.ValueType  # 46
+    """A paused runner is half open: one task is tried, to find out whether the fault is gone."""
+    EVENT_KIND_RUNNER_RESUMED: _EventKind.ValueType  # 47
+    """A task that was tried has shown that a paused runner works again."""
+    EVENT_KIND_TASK_RESTORED: _EventKind.ValueType  # 48
+    """A task got back the retries that it had used up on a fault of its runner."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """The kinds of event. May grow; show an unknown value by its number."""
@@ -166,7 +172,7 @@ EVENT_KIND_SERVER_STARTED: EventKind.ValueType  # 26
 EVENT_KIND_TASKS_CLEARED: EventKind.ValueType  # 27
 """All tasks were removed by an import with `clear`."""
 EVENT_KIND_RUNNER_PAUSED: EventKind.ValueType  # 28
-"""A provider refused for good: workers with that runner are given no claims."""
+"""A runner can't work: its workers are given no claims until one task has shown that the fault is gone."""
 EVENT_KIND_RESULT_ACCEPTED: EventKind.ValueType  # 29
 """A result that came too late counts after all: an operator said so, or its worker had been given up
 and no other attempt has started since.
@@ -189,6 +195,12 @@ EVENT_KIND_TASK_APPROVED: EventKind.ValueType  # 37
 """A person has approved what the task waited for: its status says whether it completes by that, or goes on."""
 EVENT_KIND_TASK_REJECTED: EventKind.ValueType  # 38
 """A person has rejected the work of the task, which goes back to its builder, or its start."""
+EVENT_KIND_RUNNER_PROBED: EventKind.ValueType  # 46
+"""A paused runner is half open: one task is tried, to find out whether the fault is gone."""
+EVENT_KIND_RUNNER_RESUMED: EventKind.ValueType  # 47
+"""A task that was tried has shown that a paused runner works again."""
+EVENT_KIND_TASK_RESTORED: EventKind.ValueType  # 48
+"""A task got back the retries that it had used up on a fault of its runner."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

@@ -543,7 +543,8 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ResumeSwarm(self, request, context):
-        """Ends a pause, an emergency stop, the pauses of runners and of expiry. Repeating it changes nothing.
+        """Ends a pause, an emergency stop and the pause of expiry, and lets one task through the pause of each
+        runner: if that works, all go on. Repeating it changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -232,7 +232,9 @@ class OperatorServiceStub:
     `KILLED`. Repeating it changes nothing.
     """
     ResumeSwarm: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ResumeSwarmRequest, _operator_service_pb2.ResumeSwarmResponse]
-    """Ends a pause, an emergency stop, the pauses of runners and of expiry. Repeating it changes nothing."""
+    """Ends a pause, an emergency stop and the pause of expiry, and lets one task through the pause of each
+    runner: if that works, all go on. Repeating it changes nothing.
+    """
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListWorkersRequest, _operator_service_pb2.ListWorkersResponse]
     """Lists the workers that are known: the connected ones, and those that left or were lost."""
     DrainWorker: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.DrainWorkerRequest, _operator_service_pb2.DrainWorkerResponse]
@@ -502,7 +504,9 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     `KILLED`. Repeating it changes nothing.
     """
     ResumeSwarm: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ResumeSwarmRequest, _operator_service_pb2.ResumeSwarmResponse]  # type: ignore[assignment]
-    """Ends a pause, an emergency stop, the pauses of runners and of expiry. Repeating it changes nothing."""
+    """Ends a pause, an emergency stop and the pause of expiry, and lets one task through the pause of each
+    runner: if that works, all go on. Repeating it changes nothing.
+    """
     ListWorkers: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListWorkersRequest, _operator_service_pb2.ListWorkersResponse]  # type: ignore[assignment]
     """Lists the workers that are known: the connected ones, and those that left or were lost."""
     DrainWorker: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.DrainWorkerRequest, _operator_service_pb2.DrainWorkerResponse]  # type: ignore[assignment]
@@ -919,7 +923,9 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.ResumeSwarmRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operator_service_pb2.ResumeSwarmResponse, _abc.Awaitable[_operator_service_pb2.ResumeSwarmResponse]]:
-        """Ends a pause, an emergency stop, the pauses of runners and of expiry. Repeating it changes nothing."""
+        """Ends a pause, an emergency stop and the pause of expiry, and lets one task through the pause of each
+        runner: if that works, all go on. Repeating it changes nothing.
+        """
 
     @_abc_1.abstractmethod
     def ListWorkers(

@@ -7,6 +7,7 @@ from amplifier_swarm.v1 import session_pb2 as _session_pb2
 from amplifier_swarm.v1 import task_pb2 as _task_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -152,7 +153,7 @@ class Swarm(_message.Message):
 
     @_builtins.property
     def paused_runners(self) -> _containers.RepeatedCompositeFieldContainer[Global___PausedRunner]:
-        """The runners that are given no claims until ResumeSwarm, since their provider refused for good."""
+        """The runners that are given no claims, or one at a time, since they can't work."""
 
     def __init__(
         self,
@@ -186,9 +187,10 @@ Global___Swarm: _TypeAlias = Swarm  # noqa: Y015
 
 @_typing.final
 class PausedRunner(_message.Message):
-    """A runner whose provider refused for good, for want of credentials or of quota, or that can't start
-    sessions. It is paused at the worker that said so; once several workers have said so, and at least
-    half of those connected with that runner, it is paused everywhere.
+    """A runner that can't work: its provider refused for good, for want of credentials or of quota, it can't
+    start sessions, or several tasks in a row met the same fault. It is paused at the worker that said so;
+    once several workers have said so, and at least half of those connected with that runner, it is paused
+    everywhere.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -197,6 +199,7 @@ class PausedRunner(_message.Message):
     CAUSE_FIELD_NUMBER: _builtins.int
     PAUSED_AT_FIELD_NUMBER: _builtins.int
     WORKER_FIELD_NUMBER: _builtins.int
+    BREAKER_FIELD_NUMBER: _builtins.int
     runner: _builtins.str
     """The runner."""
     cause: _builtins.str
@@ -207,6 +210,10 @@ class PausedRunner(_message.Message):
     def paused_at(self) -> _timestamp_pb2.Timestamp:
         """When it was paused."""
 
+    @_builtins.property
+    def breaker(self) -> Global___Breaker:
+        """What the pause is for, and what frees it. Unset by older servers."""
+
     def __init__(
         self,
         *,
@@ -214,14 +221,73 @@ class PausedRunner(_message.Message):
         cause: _builtins.str = ...,
         paused_at: _timestamp_pb2.Timestamp | None = ...,
         worker: _builtins.str = ...,
+        breaker: Global___Breaker | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["paused_at", b"paused_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["breaker", b"breaker", "paused_at", b"paused_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "paused_at", b"paused_at", "runner", b"runner", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaker", b"breaker", "cause", b"cause", "paused_at", b"paused_at", "runner", b"runner", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PausedRunner: _TypeAlias = PausedRunner  # noqa: Y015
+
+@_typing.final
+class Breaker(_message.Message):
+    """The fault for which a role of a runner is paused. The tasks that met it have kept their retries."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    FAILURE_CLASS_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
+    TASK_IDS_FIELD_NUMBER: _builtins.int
+    HALF_OPEN_FIELD_NUMBER: _builtins.int
+    PROBE_TASK_ID_FIELD_NUMBER: _builtins.int
+    FAILED_PROBES_FIELD_NUMBER: _builtins.int
+    COOLDOWN_FIELD_NUMBER: _builtins.int
+    FREED_BY_FIELD_NUMBER: _builtins.int
+    role: _session_pb2.SessionRole.ValueType
+    """The role that failed."""
+    failure_class: _task_pb2.FailureClass.ValueType
+    """The class of the failures."""
+    fingerprint: _builtins.str
+    """What the failures have in common: their last line without ids, paths, numbers and times."""
+    half_open: _builtins.bool
+    """Whether one task at a time is let through, to find out whether the fault is gone."""
+    probe_task_id: _builtins.str
+    """The task that is tried now. Empty if none is."""
+    failed_probes: _builtins.int
+    """How many tasks were tried and met the fault again."""
+    freed_by: _builtins.str
+    """What frees the runner, in words."""
+    @_builtins.property
+    def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The tasks that met the fault."""
+
+    @_builtins.property
+    def cooldown(self) -> _duration_pb2.Duration:
+        """How long the runner waits before one task is let through. Unset: until ResumeSwarm."""
+
+    def __init__(
+        self,
+        *,
+        role: _session_pb2.SessionRole.ValueType = ...,
+        failure_class: _task_pb2.FailureClass.ValueType = ...,
+        fingerprint: _builtins.str = ...,
+        task_ids: _abc.Iterable[_builtins.str] | None = ...,
+        half_open: _builtins.bool = ...,
+        probe_task_id: _builtins.str = ...,
+        failed_probes: _builtins.int = ...,
+        cooldown: _duration_pb2.Duration | None = ...,
+        freed_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cooldown", b"cooldown"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cooldown", b"cooldown", "failed_probes", b"failed_probes", "failure_class", b"failure_class", "fingerprint", b"fingerprint", "freed_by", b"freed_by", "half_open", b"half_open", "probe_task_id", b"probe_task_id", "role", b"role", "task_ids", b"task_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Breaker: _TypeAlias = Breaker  # noqa: Y015
 
 @_typing.final
 class StatusCount(_message.Message):

@@ -16,7 +16,6 @@ from swarmd.domain.model import AttemptOutcome, FailureClass, Outcome, OutcomeKi
 from swarmd.domain.policy import (
     LANDING_FAILURES,
     MAX_INTERRUPTIONS,
-    PAUSING,
     Backoff,
     decide_retry,
     provider_wait_s,
@@ -78,10 +77,9 @@ class Decision:
     update: TaskUpdate = field(default_factory=TaskUpdate)
     # With the transition HOLD: what the task waits for.
     hold: NewHold | None = None
-    # The outcome is stored as the report of the attempt; as a late result; as a reason to pause the runner.
+    # The outcome is stored as the report of the attempt; as a late result.
     keeps_report: bool = True
     archives: bool = False
-    pauses_runner: bool = False
     # The provider asked to wait: the worker gets no claims for this long.
     holds_worker_s: float = 0.0
 
@@ -292,6 +290,5 @@ def _judge(
         error=error,
         detail=f"{failure}: {error}",
         update=update,
-        pauses_runner=failure in PAUSING,
         holds_worker_s=provider_wait_s(retry_after_s) if failure is FailureClass.PROVIDER_LIMITED else 0.0,
     )

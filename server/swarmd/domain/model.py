@@ -208,12 +208,29 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class PausedRunner:
-    """A runner that may start no sessions: at one worker, or everywhere if `worker` is empty."""
+    """A role of a runner that starts nothing, at one worker, or everywhere if `worker` is empty.
+
+    While it is `half_open`, one attempt at a time may start: the probe.
+    """
 
     runner: str
     worker: str
     cause: str
     paused_us: int
+    key: int = 0
+    role: SessionRole = SessionRole.BUILDER
+    failure_class: FailureClass = FailureClass.BAD_CONFIG
+    # What the failures have in common.
+    fingerprint: str = ""
+    # The tasks that met the fault.
+    task_ids: tuple[str, ...] = ()
+    # The wait before it is half open by itself; 0 if only an operator opens it.
+    cooldown_s: float = 0.0
+    failed_probes: int = 0
+    half_open: bool = False
+    # The latest probe; its task while it runs, else empty.
+    probe_key: int | None = None
+    probe_task_id: str = ""
 
 
 # The report of an outcome without one.

@@ -39,6 +39,8 @@ class Backoff:
 
     first_s: float = 2.0
     most_s: float = 300.0
+    # The first wait before a runner that is paused for a shared fault may try one task.
+    cooldown_s: float = 300.0
 
     def delay_s(self, tries: int, chance: float) -> float:
         """Returns the wait after the given number of tries (from 1); full jitter avoids a thundering herd."""

@@ -43,7 +43,7 @@ from swarmd.engine.ports import Clock, Entropy, Ports
 from swarmd.engine.tasks import plans
 from swarmd.engine.workers.reaper import Reaper
 from swarmd.engine.workers.registry import HeartbeatPolicy, WorkerRegistry
-from swarmd.store import attempts, events, swarm, tasks, workers
+from swarmd.store import attempts, events, runner_pauses, swarm, tasks, workers
 from swarmd.store.database import Database
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
@@ -71,8 +71,7 @@ class EnginePolicy:
 class Swarm:
     """The engine's parts, wired to one database."""
 
-    # Set by the trace exporter: claims then carry the trace of their attempt.
-    traced = False
+    traced = False  # set by the trace exporter: claims then carry the trace of their attempt
 
     def __init__(
         self,
@@ -94,17 +93,19 @@ class Swarm:
         self.joining = Joining(self.tokens)
         self.logins = Logins(self.tokens, clock, entropy)
         self.dispatcher = self._new_dispatcher(entropy)
-        self.retry_timers = RetryTimers(clock, self._backoff_over)
+        self.retry_timers = RetryTimers[TaskKey](clock, partial(self._due, tasks.make_ready))
+        self.cooldowns = RetryTimers[int](clock, partial(self._due, runner_pauses.half_open))
         self.outcomes = Outcomes(
             live=self.live,
             dispatcher=self.dispatcher,
             retry_timers=self.retry_timers,
+            cooldowns=self.cooldowns,
             wakeups=self.wakeups,
             entropy=entropy,
             backoff=policy.backoff,
         )
         self.sessions = Sessions(self.live, self.wakeups, self.observer, policy.log)
-        self.control = SwarmControl(self.live, self.dispatcher, self.wakeups)
+        self.control = SwarmControl(self.live, self.dispatcher, self.wakeups, self.outcomes.breaker)
         self.landings = Landings(db, self.live, self.wakeups, clock)
         self.artifacts = Artifacts(db, policy.artifacts, clock)
         self.workers = self._worker_registry(Ports(clock, entropy, self.observer))
@@ -177,7 +178,7 @@ class Swarm:
         return await self.db.write(write)
 
     async def resume(self, *, requeue: bool) -> Sequence[TaskId]:
-        """Ends every pause and stop; returns the tasks that were put back."""
+        """Ends a pause or stop, and lets one task through paused runners; returns the tasks that were put back."""
         self.reaper.resume_expiry()
         self.live.provider_holds.clear()
         return await self.db.write(partial(self.control.resume, requeue=requeue))
@@ -189,6 +190,7 @@ class Swarm:
     async def close(self) -> None:
         """Ends timers, streams and background tasks; the daemon closes the database."""
         self.retry_timers.close()
+        self.cooldowns.close()
         self.live.provider_holds.close()
         self.wakeups.close()
         self.db.replication.close()
@@ -242,6 +244,7 @@ class Swarm:
                 self.live.order(found.lease, action, found.cause)
         for name, within_s in workers.drain_deadlines(tx):
             tx.after_commit(partial(self._end_drain_later, [name], within_s))
+        self.outcomes.breaker.boot(tx)
         for key, backoff_s in tasks.in_backoff(tx):
             tx.after_commit(partial(self.retry_timers.start, key, backoff_s))
 
@@ -262,11 +265,10 @@ class Swarm:
             self.dispatcher.mark_free(worker)
 
     async def _release_undelivered(self, lease: Lease) -> None:
-        release = partial(self.outcomes.release_undelivered, lease=lease, cause="its stream ended")
-        await self.db.write(release)
+        await self.db.write(partial(self.outcomes.release_undelivered, lease=lease, cause="its stream ended"))
 
-    def _backoff_over(self, key: TaskKey) -> None:
-        self._spawn(self._write_with_retry(lambda tx: tasks.make_ready(tx, key)))
+    def _due(self, write: Callable[[Tx, Any], object], key: Any) -> None:
+        self._spawn(self._write_with_retry(lambda tx: write(tx, key)))
 
     def _end_drain_later(self, names: Sequence[WorkerName], within_s: float) -> None:
         self.clock.call_later(within_s, lambda: self._spawn(self._end_drain(names, within_s)))

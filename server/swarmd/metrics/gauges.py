@@ -60,7 +60,7 @@ def _mode(state: ScrapeState) -> Iterator[Metric]:
         "swarm_expiry_paused", "1 while most workers are silent and nobody is given up.", state.expiry_paused
     )
     yield GaugeMetricFamily(
-        "swarm_paused_runners", "Runners whose provider refused for good.", state.stored.paused_runners
+        "swarm_paused_runners", "Pauses of runners, half open ones included.", state.stored.paused_runners
     )
     yield CounterMetricFamily(
         "swarm_emergency_stops", "Emergency stops of this database.", state.stored.state.stop_generation

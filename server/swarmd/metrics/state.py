@@ -14,7 +14,7 @@ from swarmd.engine.live.state import ConnectedWorker
 from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.engine.observer import seconds_since
 from swarmd.engine.swarm import Swarm
-from swarmd.store import events, holds, landings, swarm
+from swarmd.store import events, holds, landings, runner_pauses, swarm
 from swarmd.store.file import connections
 from swarmd.store.landings import LandingTotals
 from swarmd.store.reads import totals
@@ -85,7 +85,7 @@ def _stored(tx: ReadTx) -> StoredState:
         oldest_ready_us=totals.oldest_ready_us(tx),
         usage=totals.usage(tx),
         attempts=totals.attempts(tx),
-        paused_runners=len(swarm.paused_runners(tx)),
+        paused_runners=len(runner_pauses.find_all(tx)),
         held=holds.count_by_kind(tx),
         last_seq=events.last_seq(tx),
         landing=landings.waiting(tx),

@@ -49,6 +49,9 @@ class EventKind(StrEnum):
     TASK_NOTED = "task_noted"
     TASK_APPROVED = "task_approved"
     TASK_REJECTED = "task_rejected"
+    RUNNER_PROBED = "runner_probed"
+    RUNNER_RESUMED = "runner_resumed"
+    TASK_RESTORED = "task_restored"
 
 
 # Each of these ends a task.
@@ -80,6 +83,7 @@ CHANGES_DEPENDENTS: Final = ENDS_TASK | {
     EventKind.RESULT_ACCEPTED,
     EventKind.TASK_APPROVED,
     EventKind.TASK_REJECTED,
+    EventKind.TASK_RESTORED,
 }
 
 

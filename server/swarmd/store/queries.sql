@@ -5,6 +5,12 @@
 
 -- ── fragments ────────────────────────────────────────────────────────────────────────────────────
 
+-- fragment: pause_columns
+p.key, p.runner, p.worker, p.role, p.failure_class, p.fingerprint, p.cause, p.paused_us, p.task_ids, p.cooldown_s,
+       p.failed_probes, p.half_open, p.probe_key,
+       (SELECT t.task_id FROM attempts a JOIN tasks t ON t.key = a.task_key
+         WHERE a.key = p.probe_key AND a.outcome IS NULL)
+
 -- fragment: task_columns
 -- The fields of a Task, in their order.
 t.key, t.task_id, t.status, t.ready, t.unmet, t.policy, t.max_retries, t.attempt, t.failures, t.losses,
@@ -61,14 +67,65 @@ UPDATE swarm SET epoch = epoch + 1;
 -- name: swarm_set_epoch
 UPDATE swarm SET epoch = :epoch;
 
--- name: paused_runner_add
-INSERT INTO paused_runners (runner, cause, paused_us) VALUES (:runner, :cause, :now_us) ON CONFLICT DO NOTHING;
+-- name: runner_pause_add
+INSERT INTO runner_pauses (runner, worker, role, failure_class, fingerprint, cause, paused_us, task_ids, cooldown_s,
+                           failed_probes, half_open)
+VALUES (:runner, :worker, :role, :failure_class, :fingerprint, :cause, :now_us, :task_ids, :cooldown_s, 0, 0)
+    ON CONFLICT DO NOTHING;
 
--- name: paused_runner_all
-SELECT runner, cause, paused_us FROM paused_runners ORDER BY runner;
+-- name: runner_pause_last_key
+SELECT max(key) FROM runner_pauses;
 
--- name: paused_runner_clear
-DELETE FROM paused_runners;
+-- name: runner_pause_all
+-- The pauses, with the task of the probe that runs.
+SELECT {pause_columns} FROM runner_pauses p ORDER BY p.runner, p.worker, p.key;
+
+-- name: runner_pause_by_key
+SELECT {pause_columns} FROM runner_pauses p WHERE p.key = :key;
+
+-- name: runner_pause_covering
+SELECT {pause_columns} FROM runner_pauses p WHERE p.runner = :runner AND p.worker IN ('', :worker) ORDER BY p.key;
+
+-- name: runner_pause_close
+UPDATE runner_pauses SET half_open = 0, probe_key = NULL, failed_probes = failed_probes + 1, cooldown_s = :cooldown_s,
+       paused_us = :now_us
+ WHERE key = :key;
+
+-- name: runner_pause_set_tasks
+UPDATE runner_pauses SET task_ids = :task_ids WHERE key = :key;
+
+-- name: runner_pause_half_open
+UPDATE runner_pauses SET half_open = 1 WHERE key = :key AND half_open = 0;
+
+-- name: runner_pause_half_open_all
+UPDATE runner_pauses SET half_open = 1 WHERE half_open = 0;
+
+-- name: runner_pause_probe
+UPDATE runner_pauses SET probe_key = :probe_key WHERE key = :key;
+
+-- name: runner_pause_remove
+DELETE FROM runner_pauses WHERE key = :key;
+
+-- name: runner_fault_end_row
+DELETE FROM runner_faults WHERE runner = :runner AND role = :role AND worker = :worker AND fingerprint <> :fingerprint;
+
+-- name: runner_fault_add
+INSERT INTO runner_faults (attempt_key, task_key, number, runner, worker, role, fingerprint, charged, alone)
+VALUES (:attempt_key, :task_key, :number, :runner, :worker, :role, :fingerprint, :charged, 0) ON CONFLICT DO NOTHING;
+
+-- name: runner_fault_hits
+SELECT task_key, number, worker, charged, alone FROM runner_faults
+ WHERE runner = :runner AND role = :role AND fingerprint = :fingerprint ORDER BY attempt_key;
+
+-- name: runner_fault_forget
+-- Forgets the failures in a row at one worker, or everywhere if its name is empty.
+DELETE FROM runner_faults WHERE runner = :runner AND role = :role AND :worker IN ('', worker);
+
+-- name: runner_fault_alone
+UPDATE runner_faults SET alone = 1 WHERE runner = :runner AND role = :role AND alone = 0;
+
+-- name: runner_fault_runners
+SELECT runner FROM runner_pauses UNION SELECT runner FROM runner_faults;
 
 -- name: swarm_counts
 -- Counts the tasks of each status and adds up the hours estimated for them.
@@ -233,7 +290,7 @@ SELECT {task_columns}, t.priority, t.exclusive, t.told FROM tasks t
  ORDER BY t.priority DESC, t.key LIMIT :limit OFFSET :after;
 
 -- name: task_offer
--- Says whether claims may be given and which runners get none; lists the label sets with a claimable task by one
+-- Says whether claims may be given and which runners get none, or one; lists the label sets with a claimable task by one
 -- look-up in the index for each set, and those of tasks that wait for a name which has room by one more for each name.
 SELECT s.epoch, s.mode, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'attempts'), 0),
        (SELECT coalesce(max(key), 0) FROM label_sets),
@@ -242,7 +299,8 @@ SELECT s.epoch, s.mode, coalesce((SELECT seq FROM sqlite_sequence WHERE name = '
        (SELECT json_group_array(json_array(l.key, n.key)) FROM exclusive_names n CROSS JOIN label_sets l
          WHERE n.waiting > 0 AND n.held < n.capacity AND EXISTS
           (SELECT 1 FROM tasks WHERE ready = 1 AND label_set_key = l.key AND wait_key = n.key)),
-       (SELECT json_group_array(runner) FROM paused_runners)
+       (SELECT json_group_array(json_array(p.key, p.runner, p.worker, p.half_open AND NOT EXISTS
+          (SELECT 1 FROM attempts WHERE key = p.probe_key AND outcome IS NULL))) FROM runner_pauses p)
   FROM swarm s;
 
 -- ── pools ────────────────────────────────────────────────────────────────────────────────────────

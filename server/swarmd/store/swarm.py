@@ -1,9 +1,9 @@
 """The state of the swarm as a whole, and the label sets that its tasks ask for, as rows."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from swarmd.domain.model import PausedRunner, SwarmMode, SwarmState
+from swarmd.domain.model import SwarmMode, SwarmState
 from swarmd.store import definition_json
 from swarmd.store.transaction import ReadTx, Tx
 
@@ -19,31 +19,6 @@ def get(tx: ReadTx) -> SwarmState:
 def set_mode(tx: Tx, mode: SwarmMode, *, cause: str, stops: int = 0) -> None:
     """Changes the mode; `stops` is 1 for an emergency stop."""
     tx.run("swarm_set_mode", mode=mode, cause=cause, stops=stops)
-
-
-def pause_key(runner: str, worker: str) -> str:
-    """Returns the key of a pause: the runner, and the worker if the pause is its alone. No worker name has an @."""
-    return f"{runner}@{worker}" if worker else runner
-
-
-def pause_runner(tx: Tx, runner: str, *, worker: str = "", cause: str) -> bool:
-    """Ends claims for that runner, at one worker or at all; returns False if it is paused already."""
-    key = pause_key(runner, worker)
-    return tx.run("paused_runner_add", runner=key, cause=cause, now_us=tx.now_us) > 0
-
-
-def resume_runners(tx: Tx) -> None:
-    """Ends the pauses of all runners."""
-    tx.run("paused_runner_clear")
-
-
-def paused_runners(tx: ReadTx) -> Sequence[PausedRunner]:
-    """Returns the paused runners."""
-    found = []
-    for key, cause, paused_us in tx.all("paused_runner_all"):
-        runner, at, worker = key.rpartition("@")
-        found.append(PausedRunner(runner if at else worker, worker if at else "", cause, paused_us))
-    return found
 
 
 def next_epoch(tx: Tx) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.lifecycle import TaskStatus
-from swarmd.domain.model import SwarmMode, Task, TaskKey
+from swarmd.domain.model import SwarmMode, Task, TaskKey, WorkerIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,21 @@ class Offer:
     # Grows with each new label set: then a reader reads them again.
     newest_label_set: int
     ready: "set[ReadyGroup]"
-    paused_runners: frozenset[str]
+    gates: "Sequence[RunnerGate]"
+
+
+class RunnerGate(NamedTuple):
+    """A pause of a runner as dispatch sees it; with `admits_one`, one attempt may start."""
+
+    key: int
+    runner: str
+    # Empty: every worker with the runner.
+    worker: str
+    admits_one: bool
+
+    def covers(self, worker: WorkerIdentity) -> bool:
+        """Returns whether the pause concerns the worker."""
+        return self.runner == worker.runner and self.worker in ("", worker.name)
 
 
 class ReadyGroup(NamedTuple):

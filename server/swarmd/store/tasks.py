@@ -26,6 +26,7 @@ from swarmd.store.task_records import (
     Offer,
     ReadyGroup,
     ReadyTask,
+    RunnerGate,
     TaskBackoff,
     TaskState,
 )
@@ -154,10 +155,9 @@ def offer(tx: ReadTx) -> Offer:
     """Returns the present offer; it costs one look-up in an index for each group."""
     row = tx.one("task_offer")
     assert row is not None
-    epoch, mode, last_attempt, newest_label_set, label_sets, waiting, runners = row
-    ready = {ReadyGroup(label_set) for label_set in json.loads(label_sets)}
-    ready.update(ReadyGroup(*group) for group in json.loads(waiting))
-    paused = frozenset(json.loads(runners))
+    epoch, mode, last_attempt, newest_label_set, label_sets, waiting, gates = row
+    ready = {*map(ReadyGroup, json.loads(label_sets)), *(ReadyGroup(*group) for group in json.loads(waiting))}
+    paused = [RunnerGate(*gate) for gate in json.loads(gates)]
     return Offer(epoch, SwarmMode(mode), last_attempt, newest_label_set, ready, paused)
 
 

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from amplifier_swarm import __version__
 from amplifier_swarm.v1 import event_pb2, operator_service_pb2, session_pb2, swarm_pb2, task_pb2
+from swarmd.domain.breaker import freed_by
 from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.model import PausedRunner
 from swarmd.engine.reports.overview import StoppingWorker, SwarmView, WorkerView
 from swarmd.engine.reports.reasons import Reason
 from swarmd.engine.reports.session_logs import LogItem
@@ -107,16 +109,30 @@ def swarm(view: SwarmView) -> swarm_pb2.Swarm:
         swarm_id=view.state.swarm_id,
         expiry_paused=view.expiry_paused,
         rehearsed=totals.rehearsed,
-        paused_runners=[
-            swarm_pb2.PausedRunner(
-                runner=found.runner,
-                cause=f"at worker {found.worker}: {found.cause}" if found.worker else found.cause,
-                paused_at=values.timestamp(found.paused_us),
-                worker=found.worker,
-            )
-            for found in view.paused_runners
-        ],
+        paused_runners=[_paused(found) for found in view.paused_runners],
     )
+
+
+def _paused(pause: PausedRunner) -> swarm_pb2.PausedRunner:
+    message = swarm_pb2.PausedRunner(
+        runner=pause.runner,
+        cause=f"at worker {pause.worker}: {pause.cause}" if pause.worker else pause.cause,
+        paused_at=values.timestamp(pause.paused_us),
+        worker=pause.worker,
+        breaker=swarm_pb2.Breaker(
+            role=enums.SESSION_ROLE.to_wire(pause.role),
+            failure_class=enums.FAILURE_CLASS.to_wire(pause.failure_class),
+            fingerprint=pause.fingerprint,
+            task_ids=pause.task_ids,
+            half_open=pause.half_open,
+            probe_task_id=pause.probe_task_id,
+            failed_probes=pause.failed_probes,
+            freed_by=freed_by(pause),
+        ),
+    )
+    if pause.cooldown_s:
+        message.breaker.cooldown.FromNanoseconds(int(pause.cooldown_s * 1e9))
+    return message
 
 
 def worker(view: WorkerView) -> swarm_pb2.Worker:

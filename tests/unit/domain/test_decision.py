@@ -75,12 +75,12 @@ def test_a_worker_s_fault_before_the_go_is_charged_so_that_it_does_not_loop() ->
 
 
 @pytest.mark.parametrize("status", [TaskStatus.CLAIMED, TaskStatus.IN_PROGRESS])
-def test_a_session_that_can_not_be_started_as_configured_pauses_the_runner_and_costs_no_retry(
+def test_a_session_that_can_not_be_started_as_configured_costs_no_retry(
     status: TaskStatus,
 ) -> None:
     found = decided(status, outcome(OutcomeKind.FAILED, FailureClass.BAD_CONFIG), failures=1, max_retries=1)
 
-    assert (found.transition, found.update["failures"], found.pauses_runner) == ("retry", 1, True)
+    assert (found.transition, found.update["failures"]) == ("retry", 1)
 
 
 def test_a_completion_clears_the_last_failure() -> None:

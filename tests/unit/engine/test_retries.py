@@ -8,7 +8,7 @@ import pytest
 from support.engine import EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import InvalidStatus
 from swarmd.engine.tasks import reopening
-from swarmd.store import swarm as store_swarm
+from swarmd.store import runner_pauses
 
 
 async def retry(swarm: EngineHarness, *task_ids: str, failed: bool = False) -> list[str]:
@@ -261,7 +261,7 @@ async def test_a_refusing_provider_pauses_its_runner_and_uses_up_no_retry(swarm:
 
 
 async def paused(swarm: EngineHarness) -> list[tuple[str, str]]:
-    found = await swarm.swarm.db.read(store_swarm.paused_runners)
+    found = await swarm.swarm.db.read(runner_pauses.find_all)
     return [(pause.runner, pause.worker) for pause in found]
 
 
@@ -289,7 +289,7 @@ async def test_a_runner_that_several_workers_report_is_paused_everywhere(swarm: 
 
     assert await paused(swarm) == [("agent", ""), ("agent", "w0"), ("agent", "w1")]
     await swarm.worker("late", runner="agent")
-    assert await swarm.statuses("a", "b", "c", "d") == ["not_started", "not_started", "claimed", "claimed"]
+    assert await swarm.statuses("a", "b", "c", "d") == ["not_started"] * 4
 
 
 async def test_two_workers_of_many_pause_no_runner_of_the_others(swarm: EngineHarness) -> None:

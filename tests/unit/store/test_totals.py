@@ -75,7 +75,9 @@ async def test_totals_follow_every_transition_of_a_task(tmp_path: Path) -> None:
         worker = await on.worker(slots=40)
         await worker.receive()
         for i in range(30):
-            await worker.complete(f"t{i}") if rng.random() < 0.4 else await worker.fail(f"t{i}")
+            await worker.complete(f"t{i}") if rng.random() < 0.4 else await worker.fail(
+                f"t{i}", "validation_failed"
+            )
         await judge(on)
         await on.after_backoff()
         await judge(on)

@@ -1,4 +1,4 @@
-"""A fault of the set-up is told from a fault of the task: by a trial, or by what several tasks have in common."""
+"""A fault of the set-up is told from a fault of the task, by a trial."""
 
 from pathlib import Path
 
@@ -6,15 +6,12 @@ import pytest
 
 from swarm_worker.domain.model import Failure, FailureClass
 from swarm_worker.domain.types import Role, SessionId
-from swarm_worker.execution.repeated_faults import TASKS, RepeatedFaults
 from swarm_worker.execution.trial import failure_after_trial, is_unclear, trial_plan
 from swarm_worker.output.lines import OutputLine
 from swarm_worker.runners.cli_reader import CliReader
 from swarm_worker.runners.command_reader import CommandReader
 from swarm_worker.runners.envelope import EnvelopeReader
 from swarm_worker.runners.evidence_of_work import EvidenceOfWork
-from swarm_worker.workspace.changes import Changes, FileChange, FileChangeKind, touches_work
-from swarm_worker.workspace.git import PathChange, TreeChanges
 
 ERROR, CONFIG, CRASHED = FailureClass.AGENT_ERROR, FailureClass.BAD_CONFIG, FailureClass.CRASHED
 LIMITED, DENIED = FailureClass.PROVIDER_LIMITED, FailureClass.PROVIDER_DENIED
@@ -105,68 +102,3 @@ def test_a_request_without_an_answer_reaches_no_model(tmp_path: Path) -> None:
 
     reader.progress(OutputLine('{"event": "llm:response", "data": {}}'), tmp_path)
     assert reader.reached_model
-
-
-def exited(text: str) -> Failure:
-    return Failure(ERROR, f"the builder's command exited with 1: {text}")
-
-
-def test_tasks_that_end_alike_in_a_row_blame_the_command_and_none_before_does() -> None:
-    faults = RepeatedFaults()
-
-    ends = [
-        faults.judge(
-            task,
-            exited(f"error: unknown option --x in {task} (/run/{task}, session s9af{len(task)})"),
-            worked=False,
-        )
-        for task in ("build", "build", "t2", "lint", "lint")
-    ]
-
-    assert [end.kind for end in ends if end] == [ERROR, ERROR, ERROR, CONFIG, CONFIG]
-    assert ends[3] is not None
-    assert "3 tasks in a row" in ends[3].error
-    assert "swarmctl resume" in ends[3].error
-
-
-def test_one_task_that_fails_again_and_again_stops_nobody() -> None:
-    faults = RepeatedFaults()
-
-    ends = [faults.judge("t1", exited("too long"), worked=False) for _ in range(2 * TASKS)]
-
-    assert {end.kind for end in ends if end} == {ERROR}
-
-
-@pytest.mark.parametrize("between", ["success", "work", "another fault"])
-def test_faults_that_are_not_in_a_row_blame_nothing(between: str) -> None:
-    faults = RepeatedFaults()
-    faults.judge("t1", exited("no"), worked=False)
-    faults.judge("t2", exited("no"), worked=False)
-    if between == "success":
-        assert faults.judge("t3", None, worked=False) is None
-    else:
-        faults.judge("t3", exited("no" if between == "work" else "else"), worked=between == "work")
-
-    end = faults.judge("t4", exited("no"), worked=False)
-
-    assert end is not None
-    assert end.kind is ERROR
-
-
-@pytest.mark.parametrize("kind", [LIMITED, FailureClass.TIMEOUT])
-def test_a_failure_with_a_cause_of_its_own_is_not_counted(kind: FailureClass) -> None:
-    faults = RepeatedFaults()
-
-    ends = [faults.judge(f"t{number}", Failure(kind, "x"), worked=False) for number in range(TASKS + 1)]
-
-    assert {end.kind for end in ends if end} == {kind}
-
-
-def test_changes_of_other_sessions_are_no_work_of_a_task_with_files() -> None:
-    others = TreeChanges("c", (PathChange("other.py"),))
-
-    assert touches_work(Changes(tree=others))
-    assert not touches_work(Changes((FileChange("a", FileChangeKind.UNTOUCHED),), others))
-    assert not touches_work(Changes((FileChange("a", FileChangeKind.MISSING),), others))
-    assert touches_work(Changes((FileChange("a", FileChangeKind.CREATED),)))
-    assert not touches_work(Changes())

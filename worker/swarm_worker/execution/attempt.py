@@ -47,7 +47,7 @@ from swarm_worker.output.replies import read_builder_result
 from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.prompts import build
 from swarm_worker.supervision.stop_signal import Stop
-from swarm_worker.workspace.changes import Changes, Snapshot, changes_since, take_snapshot, touches_work
+from swarm_worker.workspace.changes import Changes, changes_since, take_snapshot
 
 CORRECT_CHECKS: Final = "checks run with /bin/sh; correct the plan, import it and retry the task"
 
@@ -99,7 +99,6 @@ class Attempt:
         built_since_s = time.time()
         built = await self._run_session(self._builder_spec())
         report = read_builder_result(built.reply) if built.reply else None
-        built = await self._judge_fault(built, report, before, programs)
         if built.kind is not OutcomeKind.COMPLETED or (report and unfinished_reason(report)):
             await self._leave_artifacts(built)
             return replace(outcome_of_builder(built, report), builder_result=report)
@@ -132,25 +131,6 @@ class Attempt:
             return
         upload = upload_artifacts(sink, self.assignment, self.context.project_root, built.log)
         await self.stop.unless_ordered(upload, None)
-
-    async def _judge_fault(
-        self,
-        built: SessionResult,
-        report: BuilderResult | None,
-        before: Snapshot | None,
-        programs: AttemptPrograms,
-    ) -> SessionResult:
-        """Returns the builder's result; a fault that several tasks in a row have met is one of the set-up.
-
-        Sessions judge the faults of runners with trials themselves.
-        """
-        if self.context.runner.has_trials or built.kind in (OutcomeKind.STOPPED, OutcomeKind.DECLINED):
-            return built
-        worked = built.reached_model or report is not None
-        if built.failure is not None and not worked and before is not None:
-            worked = touches_work(await changes_since(before, programs))
-        failure = self.context.faults.judge(self.assignment.task.id, built.failure, worked=worked)
-        return replace(built, failure=failure)
 
     async def _verify(
         self,

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from amplifier_swarm.masking import Mask
 from swarm_worker.domain.ports import ArtifactSink, SessionReporter
-from swarm_worker.execution.repeated_faults import RepeatedFaults
 from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.runners.base import Runner
 from swarm_worker.sandbox.confinement import NOT_CONFINED, Confinement
@@ -43,8 +42,6 @@ class SessionContext:
     grace_s: float
     umask: int
     hidden: HiddenPaths
-    # Of the worker, over all attempts.
-    faults: RepeatedFaults
     # Knows the secret values in `env`.
     mask: Mask
     tracer: Tracer = NULL_TRACER

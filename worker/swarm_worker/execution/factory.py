@@ -25,7 +25,6 @@ from swarm_worker.domain.types import LeaseId
 from swarm_worker.domain.workspaces import WorkspaceKind
 from swarm_worker.execution.attempt import Attempt
 from swarm_worker.execution.context import SessionContext
-from swarm_worker.execution.repeated_faults import RepeatedFaults
 from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.execution.workspaces import SharedWorkspace, Workspace
 from swarm_worker.guard.marked import STATE_MARKER
@@ -190,7 +189,6 @@ def _shared_context(
         grace_s=config.kill_grace,
         umask=int(config.session_umask, 8),
         hidden=hidden_paths(setup.folder.path.parent, setup.project_root, secret_files),
-        faults=RepeatedFaults(),
         mask=setup.mask,
         tracer=setup.tracer,
         artifacts=reporter,

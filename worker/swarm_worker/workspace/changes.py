@@ -104,16 +104,6 @@ def same_content(before: FileState | None, now: FileState | None) -> bool:
     return _same(before, now)
 
 
-def touches_work(changes: Changes) -> bool:
-    """Returns whether a declared file has changed, or anything in the work tree if the task declares no file.
-
-    Other sessions share the work tree, so what they change must not pass for work of this task.
-    """
-    if changes.files:
-        return any(file.kind not in _UNCHANGED for file in changes.files)
-    return changes.tree is not None and bool(changes.tree.paths or changes.tree.committed)
-
-
 async def read_states(root: Path, files: Sequence[str]) -> tuple[FileState | None, ...]:
     """Returns the state of each file; None for one that is absent or can't be read."""
     return await asyncio.to_thread(_read_states, root, files) if files else ()

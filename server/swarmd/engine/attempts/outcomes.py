@@ -1,6 +1,6 @@
 """Ends of attempts: by the worker's outcome, by the loss of the worker, or by a released claim."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -27,29 +27,29 @@ from swarmd.domain.model import (
     Outcome,
     OutcomeKind,
     Task,
+    TaskKey,
     WorkerName,
 )
 from swarmd.domain.placement import claimed_definition, must_land
 from swarmd.domain.policy import Backoff
 from swarmd.domain.runner_kind import rehearses
 from swarmd.engine.attempts import leases
+from swarmd.engine.attempts.breaker import Breaker
 from swarmd.engine.attempts.landings import wake_queue
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.retry_timers import RetryTimers
-from swarmd.engine.live.state import ConnectedWorker, LiveState
+from swarmd.engine.live.state import LiveState
 from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.ports import Entropy
 from swarmd.engine.tasks import late_results
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import attempts, events, holds, landings, swarm, workers
+from swarmd.store import attempts, holds, landings, tasks
 from swarmd.store.attempts import LeaseRecord
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
 from swarmd.store.transaction import Tx
 
 REHEARSED: Final = "rehearsed: no model did this work"
-# This many workers must have been refused before a runner is paused everywhere.
-SEVERAL_WORKERS: Final = 2
 _EVENTS: Final[Mapping[Transition, EventKind]] = {
     Transition.COMPLETE: EventKind.TASK_COMPLETED,
     Transition.WITHDRAW: EventKind.LANDING_WITHDRAWN,
@@ -77,7 +77,8 @@ class Outcomes:
         *,
         live: LiveState,
         dispatcher: Dispatcher,
-        retry_timers: RetryTimers,
+        retry_timers: RetryTimers[TaskKey],
+        cooldowns: RetryTimers[int],
         wakeups: Wakeups,
         entropy: Entropy,
         backoff: Backoff,
@@ -87,6 +88,8 @@ class Outcomes:
         self._retry_timers = retry_timers
         self._wakeups = wakeups
         self._rule = RetryRule(backoff, entropy.chance)
+        release = partial(self.release_undelivered, cause="its runner was paused")
+        self.breaker = Breaker(live, cooldowns, release=release, first_cooldown_s=backoff.cooldown_s)
 
     def finish(self, tx: Tx, worker: WorkerName, lease_id: str, outcome: Outcome) -> FinishResult:
         """Ends the attempt by its outcome, or archives an outcome that comes too late.
@@ -107,7 +110,11 @@ class Outcomes:
             interruptions=attempts.interruptions(tx, record.lease) if outcome.interrupted else 0,
             lands_work=record.work_of > 0,
         )
-        task = self._write(tx, record, decision, outcome)
+        judged = self.breaker.judge(tx, record, outcome, decision)
+        if judged is not decision:
+            # Other tasks that are put back may have changed what this one waits for.
+            record = record._replace(task=tasks.get(tx, record.task.key))
+        task = self._write(tx, record, judged, outcome)
         if outcome.change is not None and record.target_key is not None:
             landings.set_change(tx, record.lease.attempt_key, outcome.change)
         if decision.ended_as is AttemptOutcome.COMPLETED and outcome.landing is not None:
@@ -147,8 +154,6 @@ class Outcomes:
         wake_queue(tx, self._wakeups, record)
         if decision.archives and outcome is not None:
             late_results.archive(tx, lease, record.task, outcome)
-        if decision.pauses_runner:
-            self._pause_runner(tx, lease, decision.error)
         if decision.hold is not None:
             holds.begin(tx, lease.task_key, decision.hold, attempt=lease.number)
         task = apply(
@@ -162,7 +167,7 @@ class Outcomes:
             **decision.update,
         )
         if decision.update.get("backoff_s"):
-            self._retry_timers.start_on_commit(tx, task)
+            self._retry_timers.start_on_commit(tx, task.key, task.backoff_s)
         self._dispatcher.mark_free_by_name(lease.worker)
         tx.after_commit(partial(self._live.end_lease, lease, order=order, cause=cause))
         tx.after_commit(partial(self._wakeups.notify, task.task_id))
@@ -182,21 +187,6 @@ class Outcomes:
             return ""
         found = "found" if landing.found else "landed"
         return f"{found} on {landing.target} as {landing.commit[:SHORT_COMMIT]}"
-
-    def _pause_runner(self, tx: Tx, lease: Lease, error: str) -> None:
-        """Pauses the runner at this worker, and everywhere if enough workers say the same."""
-        record = workers.find(tx, lease.worker)
-        assert record is not None
-        runner = record.identity.runner
-        if not swarm.pause_runner(tx, runner, worker=lease.worker, cause=error):
-            return
-        _record_pause(tx, lease, f"{runner} at worker {lease.worker}: {error}")
-        pauses = [
-            found.worker for found in swarm.paused_runners(tx) if found.runner == runner and found.worker
-        ]
-        connected = [worker for worker in list(self._live.workers.values()) if worker.connected]
-        if pauses_everywhere(pauses, connected, runner) and swarm.pause_runner(tx, runner, cause=error):
-            _record_pause(tx, lease, f"{runner}: {error}")
 
     def _finish_late(self, tx: Tx, record: LeaseRecord, outcome: Outcome) -> FinishResult:
         task = record.task
@@ -240,21 +230,6 @@ def _end_attempt(tx: Tx, lease: Lease, decision: Decision, outcome: Outcome | No
         error=decision.error,
         reported=outcome if decision.keeps_report else None,
     )
-
-
-def pauses_everywhere(pauses: Collection[str], workers: Iterable[ConnectedWorker], runner: str) -> bool:
-    """Returns whether the workers whose runner is paused are enough to pause it everywhere.
-
-    One worker proves nothing about the others: its credentials may be wrong, or its sessions may lie. So there must be
-    several, and at least half of the connected workers with that runner.
-    """
-    names = [worker.identity.name for worker in workers if worker.identity.runner == runner]
-    connected = sum(name in pauses for name in names)
-    return len(pauses) >= SEVERAL_WORKERS and 2 * connected >= len(names)
-
-
-def _record_pause(tx: Tx, lease: Lease, cause: str) -> None:
-    events.append(tx, EventKind.RUNNER_PAUSED, task_id=lease.task_id, worker=lease.worker, cause=cause)
 
 
 def _refuse_unproven(tx: Tx, record: LeaseRecord, outcome: Outcome) -> None:

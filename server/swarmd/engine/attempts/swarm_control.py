@@ -18,6 +18,7 @@ from swarmd.domain.model import (
     WorkerName,
 )
 from swarmd.domain.refused_task import TASK_ERRORS, RefusedTask
+from swarmd.engine.attempts.breaker import Breaker
 from swarmd.engine.attempts.landings import wake_call, wake_queue
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.state import LiveState
@@ -53,10 +54,11 @@ class KillResult:
 class SwarmControl:
     """Actions that end tasks, or keep the swarm from starting them."""
 
-    def __init__(self, live: LiveState, dispatcher: Dispatcher, wakeups: Wakeups) -> None:
+    def __init__(self, live: LiveState, dispatcher: Dispatcher, wakeups: Wakeups, breaker: Breaker) -> None:
         self._live = live
         self._dispatcher = dispatcher
         self._wakeups = wakeups
+        self._breaker = breaker
 
     def kill(self, tx: Tx, names: Sequence[str], cause: str) -> KillResult:
         """Kills the tasks of these names; a name that is refused keeps no other task alive."""
@@ -111,13 +113,14 @@ class SwarmControl:
             )
 
     def resume(self, tx: Tx, *, requeue: bool) -> Sequence[TaskId]:
-        """Ends every pause and stop; returns the interrupted tasks that were put back, if `requeue` is set.
+        """Ends a pause or stop of the swarm, and lets one task through the pause of each runner.
 
+        Returns the interrupted tasks that were put back, if `requeue` is set.
         A task with processes that could not be ended stays killed.
         """
-        if swarm.get(tx).mode is not SwarmMode.RUNNING or swarm.paused_runners(tx):
+        opened = self._breaker.resume(tx)
+        if opened or swarm.get(tx).mode is not SwarmMode.RUNNING:
             swarm.set_mode(tx, SwarmMode.RUNNING, cause="")
-            swarm.resume_runners(tx)
             events.append(tx, EventKind.SWARM_RESUMED)
         if not requeue:
             return []

@@ -5,7 +5,7 @@ backoff that is over. So nothing polls, and the claim of a dependent shares the 
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -22,10 +22,10 @@ from swarmd.engine.observer import Observer, seconds_since
 from swarmd.engine.ports import Entropy
 from swarmd.engine.tasks.landing_orders import work_to_land
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import attempts, exclusive_names, holds, landings, swarm, tasks
+from swarmd.store import attempts, events, exclusive_names, holds, landings, runner_pauses, swarm, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
-from swarmd.store.task_records import Offer, ReadyGroup
+from swarmd.store.task_records import Offer, ReadyGroup, RunnerGate
 from swarmd.store.transaction import Tx
 
 # The epoch of a database that was never restored.
@@ -84,19 +84,22 @@ class Dispatcher:
         self._load_label_sets(tx, offer)
         queue = ReadyQueue(tx, offer.ready, workers=len(self._maybe_free))
         exclusion = Exclusion(tx, exclusive_files=self.exclusive_files)
-        matches = list(self._match(queue, exclusion, _FreeSlots(tx), offer.paused_runners))
+        matches = list(self._match(queue, exclusion, _FreeSlots(tx), offer.gates))
         for attempt, (worker, admission) in enumerate(matches, offer.last_attempt + 1):
             self._claim(tx, worker, admission, AttemptKey(attempt), epoch=offer.epoch)
+            for gate in _gates_of(worker, offer.gates):
+                _record_probe(tx, gate, worker, admission, AttemptKey(attempt))
         for wait in exclusion.waits:
             exclusive_names.wait(tx, wait.key, wait.name)
         if exclusion.exhausted:
             tx.after_commit(self._on_unfinished)
 
     def _match(
-        self, queue: ReadyQueue, exclusion: Exclusion, slots: "_FreeSlots", paused_runners: Container[str]
+        self, queue: ReadyQueue, exclusion: Exclusion, slots: "_FreeSlots", gates: Sequence[RunnerGate]
     ) -> Iterator[tuple[ConnectedWorker, Admission]]:
         """Yields the pairs of worker and task. It only reads, so that all claims are written together."""
         turn = deque(self._maybe_free.values())
+        closed = {gate.key for gate in gates if not gate.admits_one}
         while turn and queue.ready and not exclusion.exhausted:
             worker = turn.popleft()
             if not worker.takes_claims:
@@ -104,12 +107,14 @@ class Dispatcher:
                 continue
             if worker.identity.name in self._live.provider_holds:
                 continue
-            if _is_paused(worker, paused_runners) or not (fit := self._fitting_groups(worker, queue.ready)):
+            passed = {gate.key for gate in _gates_of(worker, gates)}
+            if not passed.isdisjoint(closed) or not (fit := self._fitting_groups(worker, queue.ready)):
                 continue
             if (free := slots.count(worker)) <= 0:
                 self._maybe_free.pop(worker.identity.name, None)
             elif (admission := _next_admitted(queue, exclusion, worker, fit, free=free)) is not None:
                 slots.use_one(worker)
+                closed |= passed
                 yield worker, admission
                 turn.append(worker)
 
@@ -209,9 +214,18 @@ def _next_admitted(
     return None
 
 
-def _is_paused(worker: ConnectedWorker, paused_runners: Container[str]) -> bool:
-    runner = worker.identity.runner
-    return runner in paused_runners or swarm.pause_key(runner, worker.identity.name) in paused_runners
+def _gates_of(worker: ConnectedWorker, gates: Sequence[RunnerGate]) -> Sequence[RunnerGate]:
+    return [gate for gate in gates if gate.covers(worker.identity)]
+
+
+def _record_probe(
+    tx: Tx, gate: RunnerGate, worker: ConnectedWorker, admission: Admission, attempt: AttemptKey
+) -> None:
+    """Notes the attempt that finds out whether the fault is gone for which the runner is paused."""
+    runner_pauses.set_probe(tx, gate.key, attempt)
+    task_id, name = admission.task.task_id, worker.identity.name
+    cause = f"{gate.runner}: one task is tried"
+    events.append(tx, EventKind.RUNNER_PROBED, task_id=task_id, worker=name, cause=cause)
 
 
 class _FreeSlots:

@@ -12,14 +12,14 @@ from swarmd.domain.exclusive import Needs, needs_of
 from swarmd.domain.holds import Hold, HoldKind
 from swarmd.domain.landing import KeptWork, StartPoint
 from swarmd.domain.lifecycle import FINAL, LEASED, TaskStatus
-from swarmd.domain.model import SwarmMode, Task
+from swarmd.domain.model import PausedRunner, SwarmMode, Task, TaskKey
 from swarmd.domain.placement import demands, fits
 from swarmd.domain.workspaces import WorkspaceKind
 from swarmd.engine.dispatch.exclusion import needs_files
 from swarmd.engine.live.retry_timers import RetryTimers
 from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.reports.reasons import Reason, ReasonKind, unfit
-from swarmd.store import attempts, exclusive_names, holds, landings, swarm, tasks
+from swarmd.store import attempts, exclusive_names, holds, landings, runner_pauses, swarm, tasks
 from swarmd.store.exclusive_names import Holder
 from swarmd.store.landings import Ahead, Turn
 from swarmd.store.reads import views
@@ -41,8 +41,7 @@ class TaskFacts:
     holder: str
     # Open leases by worker name.
     held: dict[str, int]
-    # Why a runner is paused, by the key of the pause.
-    paused: dict[str, str]
+    paused: Sequence[PausedRunner]
     # The attempts that hold what the task needs.
     name_holders: Sequence[Holder]
     # None unless its attempt wants to land.
@@ -77,9 +76,7 @@ def read_facts(tx: ReadTx, task: Task, live: LiveState, *, exclusive_files: bool
         unmet=tasks.unmet_dependencies(tx, task.key),
         holder=view.worker,
         held={worker.identity.name: attempts.open_count(tx, worker.key) for worker in workers},
-        paused={
-            swarm.pause_key(found.runner, found.worker): found.cause for found in swarm.paused_runners(tx)
-        },
+        paused=runner_pauses.find_all(tx),
         name_holders=_name_holders(tx, needs_of(definition, with_files=with_files)),
         landing=_landing(tx, task) if task.status in LEASED else None,
         kept=_kept(tx, task) if task.work_of or task.status is TaskStatus.COMPLETED else None,
@@ -121,7 +118,7 @@ def _name_holders(tx: ReadTx, needs: Needs) -> Sequence[Holder]:
     return exclusive_names.holders(tx, held, limit=SHOWN_HOLDERS) if held else []
 
 
-def reasons(facts: TaskFacts, live: LiveState, timers: RetryTimers) -> Sequence[Reason]:
+def reasons(facts: TaskFacts, live: LiveState, timers: RetryTimers[TaskKey]) -> Sequence[Reason]:
     """Returns every reason, the root first; empty if the task can start at once."""
     task = facts.task
     if task.status in FINAL:
@@ -256,12 +253,17 @@ def _fits(worker: ConnectedWorker, definition: TaskDefinition, *, work_in: str =
 
 
 def _pause(worker: ConnectedWorker, facts: TaskFacts) -> str:
-    """Returns why the worker's runner is paused, empty if it is not."""
+    """Returns why the worker's runner may not start the task, empty if it may: its own pause, or one everywhere."""
     runner, name = worker.identity.runner, worker.identity.name
-    if (cause := facts.paused.get(runner)) is not None:
-        return f"{runner}: {cause}"
-    cause = facts.paused.get(swarm.pause_key(runner, name))
-    return "" if cause is None else f"{runner} at worker {name}: {cause}"
+    for pause in facts.paused:
+        if pause.runner != runner or pause.worker not in {"", name}:
+            continue
+        if pause.half_open and not pause.probe_task_id:
+            continue
+        where = f"{runner} at worker {name}" if pause.worker else runner
+        tried = f"task {pause.probe_task_id} is tried first; " if pause.probe_task_id else ""
+        return f"{where}: {tried}{pause.cause}"
+    return ""
 
 
 def _full(worker: ConnectedWorker, facts: TaskFacts) -> bool:

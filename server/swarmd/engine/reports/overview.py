@@ -10,7 +10,7 @@ from swarmd.domain.model import PausedRunner, SwarmState, WorkerIdentity, Worker
 from swarmd.engine.live.state import ConnectedWorker, LiveLease, LiveState
 from swarmd.engine.ports import Clock
 from swarmd.engine.workers.registry import FORGET_AFTER_US, HeartbeatPolicy
-from swarmd.store import attempts, events, swarm, workers
+from swarmd.store import attempts, events, runner_pauses, swarm, workers
 from swarmd.store.reads import views
 from swarmd.store.reads.views import Totals
 from swarmd.store.transaction import ReadTx
@@ -66,7 +66,7 @@ def swarm_view(tx: ReadTx, live: LiveState, *, started_us: int) -> SwarmView:
         workers=len(workers),
         slots=sum(worker.identity.slots for worker in workers),
         last_seq=events.last_seq(tx),
-        paused_runners=swarm.paused_runners(tx),
+        paused_runners=runner_pauses.find_all(tx),
         expiry_paused=live.expiry_paused,
         started_us=started_us,
     )

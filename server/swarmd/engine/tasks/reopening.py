@@ -1,5 +1,6 @@
 """Reopening of ended tasks. Each public function is one write."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,8 +12,9 @@ from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import DependencyFailurePolicy, Task, TaskKey
 from swarmd.engine.tasks import lookup
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import attempts, tasks
+from swarmd.store import attempts, events, tasks
 from swarmd.store.events import EventKind
+from swarmd.store.runner_pauses import FaultHit
 from swarmd.store.transaction import Tx
 
 
@@ -24,6 +26,14 @@ class RetryResult:
     revived: int
 
 
+# The statuses of tasks that will have another attempt, or may have one.
+_GOES_ON: Final = (
+    TaskStatus.BLOCKED,
+    TaskStatus.NOT_STARTED,
+    TaskStatus.CLAIMED,
+    TaskStatus.IN_PROGRESS,
+    TaskStatus.HELD,
+)
 # The statuses that a retry changes.
 RETRIED: Final = (TaskStatus.FAILED, TaskStatus.KILLED, TaskStatus.HELD)
 
@@ -78,6 +88,34 @@ def _approved(task: Task, work_of: int) -> ApprovalPoint | None:
     ordered = work_of > 0 and task.approve is ApprovalPoint.BEFORE_LANDING
     stands = task.approved is ApprovalPoint.BEFORE_LANDING
     return ApprovalPoint.BEFORE_LANDING if ordered or stands else None
+
+
+def restore_retries(tx: Tx, key: TaskKey, hits: Sequence[FaultHit]) -> None:
+    """Gives a task back the retries that it used up on the fault; if it has failed for it, it waits again."""
+    task = tasks.get(tx, key)
+    used = min(task.failures, sum(hit.charged for hit in hits))
+    failed_for_it = task.status is TaskStatus.FAILED and task.attempt == hits[-1].number
+    detail = f"{used} of its retries restored: its runner is at fault"
+    if failed_for_it and not attempts.survivors(tx, key):
+        apply(
+            tx,
+            task,
+            Transition.REOPEN,
+            EventKind.TASK_RESTORED,
+            detail=detail,
+            failures=task.failures - used,
+            backoff_s=0.0,
+        )
+    elif used and task.status in _GOES_ON:
+        tasks.save(tx, task._replace(failures=task.failures - used))
+        events.append(
+            tx,
+            EventKind.TASK_RESTORED,
+            task_id=task.task_id,
+            status=task.status,
+            attempt=task.attempt,
+            cause=detail,
+        )
 
 
 def refuse_survivors(tx: Tx, task: Task, *, doing: str) -> None:

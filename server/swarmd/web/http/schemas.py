@@ -158,7 +158,12 @@ SCHEMAS: Final[dict[str, Schema]] = {
         slots=INTEGER, estimated_hours=_or_null(NUMBER), completed_hours=_or_null(NUMBER), usage=_ref("Usage"),
         stop_generation=INTEGER, last_event_seq=INTEGER, version=TEXT, started_at=_NULL_TIME, epoch=INTEGER,
         swarm_id=_NULL_TEXT, expiry_paused=FLAG, rehearsed=INTEGER,
-        paused_runners=_list(_object(runner=TEXT, cause=_NULL_TEXT, paused_at=_NULL_TIME)),
+        paused_runners=_list(_object(
+            runner=TEXT, cause=_NULL_TEXT, paused_at=_NULL_TIME, worker=_NULL_TEXT,
+            role=_or_null(_enum(SessionRole)), failure_class=_or_null(_enum(FailureClass)),
+            fingerprint=_NULL_TEXT, task_ids=TEXTS, half_open=FLAG, probe_task_id=_NULL_TEXT,
+            failed_probes=INTEGER, cooldown_s=_or_null(NUMBER), freed_by=_NULL_TEXT,
+        )),
     ),
     "Event": _object(
         seq=INTEGER, happened_at=_NULL_TIME, kind=_enum(EventKind), task=_NULL_TEXT,
