@@ -41,7 +41,7 @@ def test_a_question_is_on_top_and_its_answer_starts_the_next_attempt(
     expect(held).to_have_count(0)
     expect(page.locator("[data-attempt='3']")).to_be_visible()
     dashboard_page.go("#/overview")
-    expect(page.get_by_text("nothing needs a person")).to_be_visible()
+    expect(page.get_by_text("nothing needs attention")).to_be_visible()
 
 
 def test_a_task_is_held_noted_and_let_go(dashboard_page: DashboardPage, dashboard: Dashboard) -> None:

@@ -77,7 +77,7 @@ def test_a_kill_shows_its_receipt_and_a_retry_starts_again(
     expect(receipt).to_contain_text("0: proven gone")
     expect(receipt).to_contain_text("Cause: too dear")
     expect(page.locator(".task[data-status='killed']")).to_be_visible()
-    page.get_by_role("button", name="Retry").click()
+    page.get_by_role("button", name="Retry", exact=True).click()
     expect(page.locator("[data-attempt='2']")).to_contain_text("running")
     dashboard.cue("a", "end")
     expect(page.locator(".task[data-status='completed']")).to_be_visible()

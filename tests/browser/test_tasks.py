@@ -74,7 +74,7 @@ def test_many_are_killed_and_retried_at_once_after_their_number_was_shown(
     dashboard_page.row("x2").get_by_role("checkbox").check()
     page.get_by_role("button", name="Retry 2 ticked tasks").click()
     page.get_by_role("button", name="Retry 2 tasks").click()
-    dashboard_page.shows("x2", "not started")
+    dashboard_page.shows("x2", "ready")
     dashboard_page.shows("x3", "killed")
 
 
@@ -90,11 +90,32 @@ def test_the_keys_move_open_and_go_back(dashboard_page: DashboardPage, dashboard
 
     expect(page.locator(".task[data-task='b']")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.locator(".grid")).to_be_visible()
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Help")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator(".task[data-task='b']")).to_be_visible()
+    page.keyboard.press("u")
+    expect(page.locator(".grid")).to_be_visible()
+    page.keyboard.press("?")
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_escape_leaves_a_field_with_its_text_and_the_list_as_it_was(
+    dashboard_page: DashboardPage, dashboard: Dashboard
+) -> None:
+    page = dashboard_page.page
+    dashboard.plan({"id": "a1"}, {"id": "a2"}, {"id": "b"})
+    dashboard_page.go("#/tasks")
+    page.get_by_label("Search id and name").fill("a")
+    expect(dashboard_page.row("b")).to_have_count(0)
+
+    page.keyboard.press("Escape")
+
+    expect(page.get_by_label("Search id and name")).to_have_value("a")
+    assert page.evaluate("location.hash") == "#/tasks?q=a"
+    assert dashboard_page.tasks() == ["a1", "a2"]
 
 
 def test_the_graph_shows_statuses_as_they_change_and_leads_to_a_task(

@@ -60,6 +60,7 @@ def task_document(task: Task) -> Document:
         "created_at": words.iso(task, "created_at"),
         "started_at": words.iso(task, "started_at"),
         "completed_at": words.iso(task, "completed_at"),
+        "took_s": words.seconds_of(task, "took"),
         "usage": usage_document(task.usage),
         "kill_receipt": receipt_document(task.kill_receipt) if task.HasField("kill_receipt") else None,
         "rehearsed": task.rehearsed,

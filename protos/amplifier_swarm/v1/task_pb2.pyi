@@ -990,6 +990,7 @@ class Task(_message.Message):
     STARTS_AT_FIELD_NUMBER: _builtins.int
     WORK_OF_FIELD_NUMBER: _builtins.int
     HOLD_FIELD_NUMBER: _builtins.int
+    TOOK_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """See TaskDefinition."""
     name: _builtins.str
@@ -1068,6 +1069,10 @@ class Task(_message.Message):
     def hold(self) -> _hold_pb2.Hold:
         """What the task waits for. Set while it is `HELD`."""
 
+    @_builtins.property
+    def took(self) -> _duration_pb2.Duration:
+        """The time that its ended attempts took, from their starts to their ends. Unset before the first has ended."""
+
     def __init__(
         self,
         *,
@@ -1099,10 +1104,11 @@ class Task(_message.Message):
         starts_at: Global___StartPoint.ValueType = ...,
         work_of: _builtins.int = ...,
         hold: _hold_pb2.Hold | None = ...,
+        took: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "completed_at", b"completed_at", "created_at", b"created_at", "estimated_hours", b"estimated_hours", "hold", b"hold", "kill_receipt", b"kill_receipt", "landed", b"landed", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "completed_at", b"completed_at", "created_at", b"created_at", "estimated_hours", b"estimated_hours", "hold", b"hold", "kill_receipt", b"kill_receipt", "landed", b"landed", "started_at", b"started_at", "took", b"took", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "hold", b"hold", "kept_ref", b"kept_ref", "kill_receipt", b"kill_receipt", "landed", b"landed", "last_error", b"last_error", "max_retries", b"max_retries", "name", b"name", "phase", b"phase", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "starts_at", b"starts_at", "status", b"status", "task_id", b"task_id", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "work_of", b"work_of", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "hold", b"hold", "kept_ref", b"kept_ref", "kill_receipt", b"kill_receipt", "landed", b"landed", "last_error", b"last_error", "max_retries", b"max_retries", "name", b"name", "phase", b"phase", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "starts_at", b"starts_at", "status", b"status", "task_id", b"task_id", "took", b"took", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "work_of", b"work_of", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015

@@ -33,6 +33,7 @@ export function task(id: string, status: Status = "not_started", more: Partial<T
     created_at: null,
     started_at: null,
     completed_at: null,
+    took_s: null,
     usage: { input_tokens: 0, output_tokens: 0, cost: null },
     rehearsed: false,
     landed: null,

@@ -898,7 +898,8 @@ SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attemp
            WHERE c.task_key = t.key AND c.outcome = 'completed' ORDER BY c.number DESC LIMIT 1) END,
        t.starts_at, t.work_of,
        CASE WHEN t.status = 'held' THEN (SELECT json_array({hold_columns}) FROM holds
-         WHERE task_key = t.key AND ended_us IS NULL) END
+         WHERE task_key = t.key AND ended_us IS NULL) END,
+       (SELECT sum(ended_us - started_us) FROM attempts WHERE task_key = t.key)
   FROM json_each(:keys) wanted
   CROSS JOIN tasks t ON t.key = wanted.value
   LEFT JOIN attempts a ON a.task_key = t.key AND a.number = t.attempt
@@ -921,7 +922,13 @@ SELECT key, place FROM (
          WHEN 'status' THEN instr('held blocked not_started claimed in_progress killing completed failed killed skipped',
                                   t.status)
          WHEN 'created_at' THEN t.created_us WHEN 'started_at' THEN coalesce(t.started_us, 0)
-         WHEN 'completed_at' THEN coalesce(t.completed_us, 0) END AS place
+         WHEN 'completed_at' THEN coalesce(t.completed_us, 0)
+         WHEN 'name' THEN t.name WHEN 'attempt' THEN t.attempt
+         WHEN 'worker' THEN coalesce((SELECT w.name FROM attempts a JOIN workers w ON w.key = a.worker_key
+                                       WHERE a.task_key = t.key AND a.number = t.attempt), '')
+         WHEN 'took' THEN (SELECT coalesce(sum(coalesce(ended_us, :now_us) - started_us), -1) FROM attempts
+                            WHERE task_key = t.key)
+         WHEN 'cost' THEN (SELECT coalesce(sum(cost_nano), -1) FROM sessions WHERE task_key = t.key) END AS place
     FROM tasks t
    WHERE {task_filter})
  WHERE :place IS NULL
@@ -1011,6 +1018,11 @@ SELECT t.task_id, a.number, s.role, w.name, s.started_us, s.ended_us, a.outcome
 -- Counts the attempts that completed and failed in each bucket of :bucket_us since :since_us.
 SELECT (ended_us - :since_us) / :bucket_us, outcome, count(*) FROM attempts
  WHERE ended_us >= :since_us AND outcome IN ('completed', 'failed') GROUP BY 1, 2;
+
+-- name: chart_ended_tasks
+-- Counts the tasks that completed and failed for good in each bucket of :bucket_us since :since_us.
+SELECT (completed_us - :since_us) / :bucket_us, status, count(*) FROM tasks
+ WHERE status IN ('completed', 'failed') AND completed_us >= :since_us GROUP BY 1, 2;
 
 -- name: chart_durations
 -- The median duration of the sessions that ended in each bucket, by role.

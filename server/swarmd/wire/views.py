@@ -51,6 +51,7 @@ def task(view: TaskView) -> task_pb2.Task:
         starts_at=enums.START_POINT.to_wire(view.starts_at),
         work_of=view.work_of,
         hold=None if view.hold is None else holds.hold(view.hold),
+        took=values.duration(None if view.took_us is None else view.took_us / 1_000_000),
     )
 
 

@@ -13,6 +13,7 @@ from amplifier_swarm.v1.task_pb2 import TaskDefinition
 from support.grpc_worker import RECEIPT, GrpcWorker
 from support.waiting import eventually
 from support.web import Web
+from swarmd.store.reads.pages import Sort
 
 
 async def add(dashboard: Web, *tasks: TaskDefinition) -> None:
@@ -57,7 +58,7 @@ async def test_pages_lead_through_every_task_once_in_any_order(dashboard: Web) -
     ids = [task.task_id for task in tasks]
 
     assert await walk(dashboard, limit=5) == ids
-    for sort in ("id", "status", "phase", "priority", "created_at", "started_at", "completed_at"):
+    for sort in Sort:
         up = await walk(dashboard, limit=4, sort=sort)
         down = await walk(dashboard, limit=4, sort=sort, order="desc")
         assert sorted(up) == ids, sort
@@ -331,8 +332,26 @@ async def test_sessions_and_throughput_are_reported_for_charts(dashboard: Web) -
     assert [(bar["task"], bar["status"], bar["ended_at"] is None) for bar in bars] == [
         ("t000", "completed", False), ("t001", "failed", False), ("t002", None, True),
     ]  # fmt: skip
+    kinds = ("tasks_completed", "tasks_failed")
+    assert [sum(bucket[kind] for bucket in done["buckets"]) for kind in kinds] == [1, 1]
     early = await program.get("/api/timeline", since="2001-01-01", until="2001-01-02T00:00:00Z")
     assert early == {"sessions": []}
+
+
+async def test_an_attempt_that_is_retried_ends_no_task_and_counts_for_its_time(dashboard: Web) -> None:
+    await add(dashboard, *some(2, max_retries=1))
+    hand, program = GrpcWorker(dashboard.server.client()), dashboard.program()
+    await hand.work("failed", error="no")
+    await hand.work()
+
+    buckets = (await program.get("/api/throughput", minutes=5))["buckets"]
+    assert sum(bucket["failed"] for bucket in buckets) == 1
+    assert sum(bucket["tasks_failed"] for bucket in buckets) == 0
+    tasks = {task["id"]: task for task in (await program.get("/api/tasks"))["tasks"]}
+    assert tasks["t000"]["took_s"] > 0
+    assert {task["took_s"] is None for task in tasks.values() if task["attempt"] == 0} <= {True}
+    longest = await program.get("/api/tasks", sort="took", order="desc", limit=1)
+    assert longest["tasks"][0]["took_s"] == max(task["took_s"] or 0 for task in tasks.values())
 
 
 async def test_probes_and_scrapers_find_their_routes(dashboard: Web) -> None:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import yaml
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from amplifier_swarm.v1 import hold_pb2, session_pb2, task_pb2
@@ -22,7 +23,8 @@ LATER = Timestamp(seconds=1_800_000_065)
 TASK_KEYS = [
     "id", "name", "status", "phase", "type", "priority", "attempt", "max_retries", "dependencies",
     "blocked_by", "worker", "builder_session_id", "validator_session_id", "last_error", "failure_class",
-    "cause", "estimated_hours", "created_at", "started_at", "completed_at", "usage", "kill_receipt",
+    "cause", "estimated_hours", "created_at", "started_at", "completed_at",
+    "took_s", "usage", "kill_receipt",
     "rehearsed", "landed", "kept_ref", "starts_at", "work_of", "hold",
 ]  # fmt: skip
 USAGE_KEYS = ["input_tokens", "output_tokens", "cost"]
@@ -55,6 +57,7 @@ FULL = Task(
     created_at=AT,
     started_at=AT,
     completed_at=LATER,
+    took=Duration(seconds=64, nanos=500_000_000),
     usage=session_pb2.Usage(input_tokens=10, output_tokens=2, cost="0.0034075"),
 )
 BARE = Task(task_id="b", status=TaskStatus.TASK_STATUS_NOT_STARTED, priority=2, max_retries=2)
@@ -88,6 +91,7 @@ def test_a_task_in_a_list_has_the_promised_keys_and_values(ctl: Ctl, operator: F
         "created_at": AT_TEXT,
         "started_at": AT_TEXT,
         "completed_at": "2027-01-15T08:01:05.000Z",
+        "took_s": 64.5,
         "usage": {"input_tokens": 10, "output_tokens": 2, "cost": "0.0034075"},
         "kill_receipt": None,
         "rehearsed": False,

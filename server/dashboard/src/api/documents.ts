@@ -106,6 +106,8 @@ export interface Task {
   created_at: string | null;
   started_at: string | null;
   completed_at: string | null;
+  // Of its ended attempts; null before the first has ended.
+  took_s: number | null;
   usage: Usage;
   kill_receipt?: KillReceipt | null;
   // No model did this work: the offline stand-in played it.

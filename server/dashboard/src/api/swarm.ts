@@ -76,6 +76,8 @@ export interface Bucket {
   at: string;
   completed: number;
   failed: number;
+  tasks_completed: number;
+  tasks_failed: number;
   builder_median_s: number | null;
   validator_median_s: number | null;
 }

@@ -3,12 +3,12 @@ import type { Bucket } from "../api/swarm.ts";
 
 type Row = (number | null)[];
 
-/** Times, completed on top of failed (so that the bars stack), failed. */
+/** Times, tasks that completed on top of those that failed (so that the bars stack), failed. */
 export function throughputRows(buckets: readonly Bucket[]): [number[], Row, Row] {
   return [
     buckets.map((bucket) => Date.parse(bucket.at) / 1000),
-    buckets.map((bucket) => bucket.completed + bucket.failed),
-    buckets.map((bucket) => bucket.failed),
+    buckets.map((bucket) => bucket.tasks_completed + bucket.tasks_failed),
+    buckets.map((bucket) => bucket.tasks_failed),
   ];
 }
 
@@ -23,6 +23,6 @@ export function durationRows(buckets: readonly Bucket[]): [number[], Row, Row] {
 
 /** Whether nothing ended before the last quarter. */
 export function isYoung(buckets: readonly Bucket[]): boolean {
-  const first = buckets.findIndex((bucket) => bucket.completed + bucket.failed > 0);
+  const first = buckets.findIndex((bucket) => bucket.tasks_completed + bucket.tasks_failed > 0);
   return first >= 0.75 * buckets.length;
 }

@@ -13,7 +13,7 @@ export function Header({ onHelp }: { onHelp: () => void }) {
   const who = session.value.state === "in" ? session.value.me : null;
   return (
     <header class="header">
-      <a class="brand" href="#/overview">
+      <a class="brand" href="#/overview" aria-label="Amplifier Swarm, overview">
         <svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true">
           <g class="brand-lines">
             <path d="M16 7 7 23M16 7l9 16M7 23h18" />
@@ -32,20 +32,14 @@ export function Header({ onHelp }: { onHelp: () => void }) {
         <span class="who dim small" title={status.value ? `swarmd ${status.value.version}` : undefined}>
           {who?.role}
         </span>
-        <button
-          type="button"
-          class="button plain icon wide-only"
-          onClick={onHelp}
-          aria-label="Keys"
-          title="Keys (?)"
-        >
+        <button type="button" class="button plain icon" onClick={onHelp} aria-label="Help ?" title="Help (?)">
           ?
         </button>
         <button
           type="button"
           class="button plain icon"
           onClick={nextTheme}
-          aria-label={`Colours: ${theme.value}`}
+          aria-label={`${THEME_SIGNS[theme.value]} colours: ${theme.value}`}
           title={`Colours: ${theme.value}`}
         >
           {THEME_SIGNS[theme.value]}

@@ -21,9 +21,9 @@ export function Nav() {
         <a key={name} href={href(name)} aria-current={here === name ? "page" : undefined}>
           {title}
           {name === "overview" && open > 0 && (
-            <span class="badge" title="need a person">
+            <span class="badge" title="need attention">
               {open > 99 ? "99+" : open}
-              <span class="out-of-sight"> need a person</span>
+              <span class="out-of-sight"> need attention</span>
             </span>
           )}
         </a>

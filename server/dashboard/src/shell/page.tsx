@@ -25,7 +25,7 @@ export function Page() {
       return <WorkersPage />;
     default:
       return (
-        <Empty title="There is no such page">
+        <Empty title="There is no such page" heading>
           <a href={href("overview")}>Go to the overview</a>
         </Empty>
       );

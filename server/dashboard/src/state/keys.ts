@@ -42,9 +42,12 @@ export function pressed(event: KeyboardEvent, nowMs: number): string {
 
 function dispatch(event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-  // A dialog has its own keys; so has a field, but for Escape.
+  // A dialog has its own keys; so has a field, but for Escape, which leaves the field with what was typed.
   if (document.querySelector("dialog[open]") !== null) return;
-  if (event.key !== "Escape" && typing(event.target)) return;
+  if (typing(event.target)) {
+    if (event.key === "Escape") leaveField(event);
+    return;
+  }
   // Enter on a button or a link is that button's.
   if (event.key === "Enter" && event.target instanceof Element && event.target.closest(ACTED_ON) !== null)
     return;
@@ -53,6 +56,12 @@ function dispatch(event: KeyboardEvent): void {
   if (found === undefined) return;
   event.preventDefault();
   found.run(event);
+}
+
+// A browser would empty a search field.
+function leaveField(event: KeyboardEvent): void {
+  event.preventDefault();
+  if (event.target instanceof HTMLElement) event.target.blur();
 }
 
 export function listenToKeys(): void {

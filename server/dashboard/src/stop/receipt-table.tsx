@@ -1,6 +1,7 @@
 import { taskHref } from "../state/route.ts";
 import { clock, plural } from "../text/format.ts";
 import { visible } from "../text/visible.ts";
+import { ScrollX } from "../ui/scroll-x.tsx";
 import { byWorker, endings, unreachable, type WorkerReceipt } from "./receipts.ts";
 
 /** The receipt of each worker, as it arrives. */
@@ -8,7 +9,7 @@ export function ReceiptTable() {
   const workers = byWorker(endings.value.values());
   if (workers.length === 0) return <p class="small">No session was running when the stop came into force.</p>;
   return (
-    <div class="scroll-x">
+    <ScrollX label="Receipts">
       <table class="receipts">
         <thead>
           <tr>
@@ -27,7 +28,7 @@ export function ReceiptTable() {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollX>
   );
 }
 

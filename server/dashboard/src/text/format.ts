@@ -40,6 +40,25 @@ export function money(cost: string | null): string {
   return `$${dollars >= 100 ? dollars.toFixed(0) : dollars >= 0.1 || dollars === 0 ? dollars.toFixed(2) : dollars.toFixed(4)}`;
 }
 
+/** The sum of decimal texts, exact to a billionth; null if none is known. */
+export function sumOfCosts(costs: readonly (string | null)[]): string | null {
+  const known = costs.filter((cost) => cost !== null && /^\d+(\.\d+)?$/.test(cost)) as string[];
+  if (known.length === 0) return null;
+  const nano = known.reduce((sum, cost) => {
+    const [whole = "0", part = ""] = cost.split(".");
+    return sum + BigInt(whole + part.slice(0, 9).padEnd(9, "0"));
+  }, 0n);
+  return `${nano / 1_000_000_000n}.${String(nano % 1_000_000_000n).padStart(9, "0")}`;
+}
+
+/** The text with its middle left out: ids differ at both ends. */
+export function middle(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const room = Math.max(2, Math.floor(most) - 1);
+  const tail = Math.floor(room / 2);
+  return `${text.slice(0, room - tail)}…${text.slice(text.length - tail)}`;
+}
+
 /** A span with two units at most, such as `1 h 05 m`, `4 m 09 s`, `3.2 s`. */
 export function span(seconds: number | null): string {
   if (seconds === null || !Number.isFinite(seconds)) return NONE;

@@ -4,9 +4,25 @@ import type { Hold, Landing, Status, SwarmEvent, Task } from "../api/documents.t
 export const RUNNING: ReadonlySet<Status> = new Set(["claimed", "in_progress", "killing"]);
 export const WAITING: ReadonlySet<Status> = new Set(["blocked", "not_started"]);
 
+// Only these two differ from the names of the statuses: "not started" would not tell what can start from what waits.
+const STATUS_WORDS: Partial<Record<Status, string>> = { not_started: "ready", blocked: "waiting" };
+
 export function statusWord(status: Status): string {
-  return plain(status);
+  return STATUS_WORDS[status] ?? plain(status);
 }
+
+export const STATUS_MEANINGS: Record<Status, string> = {
+  held: "waits for a person",
+  blocked: "waits for other tasks",
+  not_started: "can start when a worker is free and no pause between attempts runs",
+  claimed: "given to a worker, no session yet",
+  in_progress: "a session runs",
+  killing: "its processes are being ended",
+  completed: "accepted",
+  failed: "no retry is left",
+  killed: "ended by a person until a retry",
+  skipped: "a task that it depends on did not complete",
+};
 
 export function plain(word: string | null): string {
   return (word ?? "").replaceAll("_", " ");

@@ -31,7 +31,7 @@ export function Gantt({ lanes, fromMs, toMs, widthPx }: GanttProps) {
       class="gantt"
       width={widthPx}
       height={height}
-      role="img"
+      role="group"
       aria-label={`${lanes.bars.length} sessions over time`}
     >
       {ticks(fromMs, toMs, Math.max(2, Math.floor(roomPx / TICK_PX))).map((tick) => (

@@ -19,6 +19,14 @@ export function Dialog({ title, onClose, children, danger = false }: DialogProps
       if (before instanceof HTMLElement) before.focus();
     };
   }, []);
+  // It belongs to the page on which it was opened.
+  const close = useRef(onClose);
+  close.current = onClose;
+  useEffect(() => {
+    const leave = () => close.current();
+    window.addEventListener("hashchange", leave);
+    return () => window.removeEventListener("hashchange", leave);
+  }, []);
   return (
     <dialog
       ref={element}

@@ -2,10 +2,17 @@
 import type { ComponentChildren } from "preact";
 import { sentence } from "../state/notices.ts";
 
-export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+interface EmptyProps {
+  title: string;
+  /** Whether it stands for the whole page. */
+  heading?: boolean;
+  children?: ComponentChildren;
+}
+
+export function Empty({ title, heading = false, children }: EmptyProps) {
   return (
     <div class="state">
-      <p class="strong">{title}</p>
+      {heading ? <h1>{title}</h1> : <p class="strong">{title}</p>}
       {children !== undefined && <p class="dim">{children}</p>}
     </div>
   );

@@ -33,12 +33,18 @@ test("g and a letter are one", () => {
   expect(ran).toEqual(["g t"]);
 });
 
-test("whoever types is left alone, but for Escape", () => {
+test("whoever types is left alone; Escape leaves the field and nothing else", () => {
   const field = document.body.appendChild(document.createElement("input"));
+  field.value = "typed";
+  field.focus();
   press("j", field);
   press("/", field);
   press("Escape", field);
 
+  expect(ran).toEqual([]);
+  expect(document.activeElement).not.toBe(field);
+  expect(field.value).toBe("typed");
+  press("Escape");
   expect(ran).toEqual(["Escape"]);
 });
 

@@ -1,5 +1,17 @@
 import { describe, expect, test } from "vitest";
-import { ago, between, count, money, percent, plural, short, since, span } from "../../src/text/format.ts";
+import {
+  ago,
+  between,
+  count,
+  middle,
+  money,
+  percent,
+  plural,
+  short,
+  since,
+  span,
+  sumOfCosts,
+} from "../../src/text/format.ts";
 import { attemptShort, attemptWords, eventWords, isLanded, why } from "../../src/text/words.ts";
 import { event, task } from "../made.ts";
 
@@ -98,4 +110,16 @@ test("an event of a landing says where", () => {
     cause: "on swarm/main",
   });
   expect(eventWords(landing)).toBe("task landing (attempt 2, w): on swarm/main");
+});
+
+test("costs are summed exactly, and unknown ones are left out", () => {
+  expect(sumOfCosts(["0.1", "0.2", null])).toBe("0.300000000");
+  expect(sumOfCosts(["12345678901234567890.000000001", "1"])).toBe("12345678901234567891.000000001");
+  expect(sumOfCosts([null])).toBe(null);
+});
+
+test("the middle of a long text is left out, never its ends", () => {
+  expect(middle("short", 5)).toBe("short");
+  expect(middle("abcdefghij", 7)).toBe("abc…hij");
+  expect(middle("abcdefghij", 6)).toBe("abc…ij");
 });

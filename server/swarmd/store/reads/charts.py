@@ -34,11 +34,13 @@ class SessionBar:
 
 @dataclass(frozen=True, slots=True)
 class TimeBucket:
-    """The attempts that ended in one interval, and the median duration of its sessions."""
+    """The attempts and the tasks that ended in one interval, and the median duration of its sessions."""
 
     begin_us: int
     completed: int
     failed: int
+    tasks_completed: int
+    tasks_failed: int
     median_us: Mapping[SessionRole, float]
 
 
@@ -90,6 +92,9 @@ def throughput(tx: ReadTx, *, since_us: int, bucket_us: int, buckets: int) -> Se
     counts: dict[tuple[int, str], int] = {}
     for bucket, outcome, count in tx.all("chart_outcomes", since_us=since_us, bucket_us=bucket_us):
         counts[bucket, outcome] = count
+    tasks: dict[tuple[int, str], int] = {}
+    for bucket, status, count in tx.all("chart_ended_tasks", since_us=since_us, bucket_us=bucket_us):
+        tasks[bucket, status] = count
     medians: dict[int, dict[SessionRole, float]] = {}
     for bucket, role, took_us in tx.all("chart_durations", since_us=since_us, bucket_us=bucket_us):
         medians.setdefault(bucket, {})[SessionRole(role)] = took_us
@@ -98,6 +103,8 @@ def throughput(tx: ReadTx, *, since_us: int, bucket_us: int, buckets: int) -> Se
             begin_us=since_us + bucket * bucket_us,
             completed=counts.get((bucket, "completed"), 0),
             failed=counts.get((bucket, "failed"), 0),
+            tasks_completed=tasks.get((bucket, "completed"), 0),
+            tasks_failed=tasks.get((bucket, "failed"), 0),
             median_us=medians.get(bucket, {}),
         )
         for bucket in range(buckets)

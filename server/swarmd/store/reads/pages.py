@@ -40,6 +40,12 @@ class Sort(StrEnum):
     CREATED_AT = "created_at"
     STARTED_AT = "started_at"
     COMPLETED_AT = "completed_at"
+    NAME = "name"
+    ATTEMPT = "attempt"
+    WORKER = "worker"
+    # Over all attempts; a task that runs counts until now.
+    TOOK = "took"
+    COST = "cost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,14 @@ def page(tx: ReadTx, wanted: TaskFilter, *, after: int, limit: int) -> Sequence[
 
 
 def sorted_page(
-    tx: ReadTx, wanted: TaskFilter, *, sort: Sort, down: bool, after: SortKey | None, limit: int
+    tx: ReadTx,
+    wanted: TaskFilter,
+    *,
+    sort: Sort,
+    down: bool,
+    after: SortKey | None,
+    limit: int,
+    now_us: int,
 ) -> SortedPage:
     """Returns the next tasks after the position `after`, in the given order."""
     rows = tx.all(
@@ -84,6 +97,7 @@ def sorted_page(
         place=None if after is None else after.value,
         after=None if after is None else after.key,
         limit=limit,
+        now_us=now_us,
         **wanted.parameters(),
     )
     last = SortKey(rows[-1][1], rows[-1][0]) if rows else None

@@ -52,6 +52,8 @@ class TaskView:
     work_of: int
     # None unless it is held.
     hold: Hold | None
+    # Of its ended attempts; None before the first has ended.
+    took_us: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ def _task(row: Row) -> TaskView:
         key, task_id, name, status, phase, type_, priority, attempt, max_retries, worker, builder_session_id,
         validator_session_id, last_error, failure, cause, estimated_hours, created_us, started_us, completed_us,
         input_tokens, output_tokens, cost_nano, dependencies, kill_receipt, rehearsed, landed, kept_ref, starts_at,
-        work_of, hold,
+        work_of, hold, took_us,
     ) = row  # fmt: skip
     return TaskView(
         key=TaskKey(key),
@@ -222,4 +224,5 @@ def _task(row: Row) -> TaskView:
         starts_at=StartPoint(starts_at),
         work_of=work_of,
         hold=None if hold is None else holds.from_row(json.loads(hold)),
+        took_us=took_us,
     )

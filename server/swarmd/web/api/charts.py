@@ -129,6 +129,8 @@ def _stretch(found: TimeBucket) -> Document:
         "at": values.iso(found.begin_us),
         "completed": found.completed,
         "failed": found.failed,
+        "tasks_completed": found.tasks_completed,
+        "tasks_failed": found.tasks_failed,
         "builder_median_s": _median_s(found, SessionRole.BUILDER),
         "validator_median_s": _median_s(found, SessionRole.VALIDATOR),
     }

@@ -66,7 +66,7 @@ async def tasks(state: AppState, request: ApiRequest) -> Document:
     limit = request.get(LIMIT)
 
     def read(tx: ReadTx) -> Document:
-        found = _page(tx, wanted, request)
+        found = _page(tx, wanted, request, state.swarm.clock.wall_us())
         return {
             "tasks": list_document(reads.tasks(tx, found.keys)),
             "next": found.cursor if len(found.keys) == limit else None,
@@ -128,15 +128,14 @@ class _TaskKeyPage(NamedTuple):
     cursor: str | None
 
 
-def _page(tx: ReadTx, wanted: TaskFilter, request: ApiRequest) -> _TaskKeyPage:
+def _page(tx: ReadTx, wanted: TaskFilter, request: ApiRequest, now_us: int) -> _TaskKeyPage:
     sort, after, limit = request.get(SORT), request.get(AFTER), request.get(LIMIT)
     if sort is None:
         keys = pages.page(tx, wanted, after=0 if after is None else _key(after), limit=limit)
         return _TaskKeyPage(keys, write_cursor(keys[-1]) if keys else None)
     start = None if after is None else _sort_key(after)
-    page = pages.sorted_page(
-        tx, wanted, sort=sort, down=request.get(ORDER) is SortOrder.DESC, after=start, limit=limit
-    )
+    down = request.get(ORDER) is SortOrder.DESC
+    page = pages.sorted_page(tx, wanted, sort=sort, down=down, after=start, limit=limit, now_us=now_us)
     return _TaskKeyPage(page.keys, write_cursor(page.last.value, page.last.key) if page.last else None)
 
 

@@ -94,6 +94,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         builder_session_id=_NULL_TEXT, validator_session_id=_NULL_TEXT, last_error=_NULL_TEXT,
         failure_class=_or_null(_enum(FailureClass)), cause=_NULL_TEXT, estimated_hours=_or_null(NUMBER),
         created_at=_NULL_TIME, started_at=_NULL_TIME, completed_at=_NULL_TIME, usage=_ref("Usage"),
+        took_s=_or_null(NUMBER),
         kill_receipt=_or_null(_ref("KillReceipt")), rehearsed=FLAG, landed=_or_null(_ref("Landing")),
         kept_ref=_NULL_TEXT, starts_at=_enum(StartPoint), work_of=_or_null(INTEGER),
         hold=_or_null(_ref("Hold")),
@@ -221,7 +222,8 @@ SCHEMAS.update({
     "Throughput": _object(
         bucket_s=NUMBER,
         buckets=_list(_object(
-            at=TIME, completed=INTEGER, failed=INTEGER, builder_median_s=_or_null(NUMBER),
+            at=TIME, completed=INTEGER, failed=INTEGER,
+            tasks_completed=INTEGER, tasks_failed=INTEGER, builder_median_s=_or_null(NUMBER),
             validator_median_s=_or_null(NUMBER),
         )),
     ),

@@ -7,7 +7,7 @@ import { Shape } from "../../ui/shape.tsx";
 import { type Need, needCount, needs } from "./needs.ts";
 import { useInbox } from "./use-inbox.ts";
 
-/** What needs a person, or that nothing does. */
+/** What needs attention, or that nothing does. */
 export function NeedsPanel() {
   const found = needs(swarm.value, useInbox(), nowMs.value);
   if (found.length === 0) {
@@ -20,7 +20,7 @@ export function NeedsPanel() {
   }
   return (
     <Panel
-      title="Needs a person"
+      title="Needs attention"
       class="needs"
       aside={<span class="badge">{count(needCount(swarm.value, nowMs.value))}</span>}
     >
@@ -37,7 +37,7 @@ function calm(): string {
   const now = status.value;
   if (now === null) return link.value.state === "lost" ? "Nothing is known yet." : "Loading…";
   if (now.total === 0) return "Nothing to do yet: `swarmctl import FILE` adds tasks.";
-  return now.done ? "All is done, and nothing needs a person." : "Nothing needs a person.";
+  return now.done ? "All is done, and nothing needs attention." : "Nothing needs attention.";
 }
 
 function Row({ need }: { need: Need }) {

@@ -2,7 +2,7 @@
 import type { InboxEntry } from "../../api/documents.ts";
 import type { Swarm } from "../../live/reduce.ts";
 import { href, taskHref, tasksHref } from "../../state/route.ts";
-import { ago, hours, plural } from "../../text/format.ts";
+import { ago, hours, middle, plural } from "../../text/format.ts";
 import { holdWord, plain } from "../../text/words.ts";
 
 export interface Need {
@@ -17,6 +17,8 @@ export interface Need {
 }
 
 const TASKS_SHOWN = 6;
+// A long id would push out what is the matter.
+const ID_CHARS = 48;
 // Between two tasks nothing may run for a moment; that alone alarms nobody.
 const IDLE_MS = 30_000;
 
@@ -60,7 +62,7 @@ function heldNeed({ task, waiting, waiting_hours }: InboxEntry, nowMs: number): 
   return {
     key: `held ${task.id}`,
     mark: "held",
-    title: words.startsWith("held") ? `${task.id} is ${words}` : `${task.id} ${words}`,
+    title: `${middle(task.id, ID_CHARS)} ${words.startsWith("held") ? "is " : ""}${words}`,
     detail: hold?.text ?? task.name,
     facts: [
       hold === null ? "" : ago(hold.since, nowMs),
@@ -156,7 +158,7 @@ function failed({ status, attention }: Swarm): Need[] {
   const found: Need[] = [...attention.values()].slice(0, TASKS_SHOWN).map((task) => ({
     key: `task ${task.id}`,
     mark: "other",
-    title: `${task.id} failed${task.failure_class ? `: ${plain(task.failure_class)}` : ""}`,
+    title: `${middle(task.id, ID_CHARS)} failed${task.failure_class ? `: ${plain(task.failure_class)}` : ""}`,
     detail: task.last_error ?? task.name,
     href: taskHref(task.id),
   }));

@@ -2,7 +2,7 @@ import { STATUSES, type SwarmStatus } from "../../api/documents.ts";
 import { status } from "../../live/store.ts";
 import { tasksHref } from "../../state/route.ts";
 import { count, hours, money, percent, plural, short } from "../../text/format.ts";
-import { statusWord } from "../../text/words.ts";
+import { STATUS_MEANINGS, statusWord } from "../../text/words.ts";
 import { Shape } from "../../ui/shape.tsx";
 import { StatusBar } from "../../ui/status-bar.tsx";
 
@@ -23,6 +23,7 @@ export function ProgressPanel() {
               class={found > 0 ? "chip" : "chip none"}
               href={tasksHref({ status: name })}
               data-status={name}
+              title={STATUS_MEANINGS[name]}
             >
               <Shape status={name} />
               {statusWord(name)} <strong>{count(found)}</strong>

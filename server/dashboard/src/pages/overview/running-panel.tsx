@@ -5,6 +5,7 @@ import { money, short } from "../../text/format.ts";
 import { roleOf } from "../../text/words.ts";
 import { Age } from "../../ui/age.tsx";
 import { Panel } from "../../ui/panel.tsx";
+import { ScrollX } from "../../ui/scroll-x.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { StatusMark } from "../../ui/status-mark.tsx";
 import { Line } from "../../ui/text.tsx";
@@ -20,7 +21,7 @@ export function RunningPanel() {
       {tasks.length === 0 ? (
         <Empty title="No session runs." />
       ) : (
-        <div class="scroll-x">
+        <ScrollX label="Running sessions, table">
           <table>
             <thead>
               <tr>
@@ -37,7 +38,7 @@ export function RunningPanel() {
               ))}
             </tbody>
           </table>
-        </div>
+        </ScrollX>
       )}
       {more > 0 && (
         <p class="panel-more">

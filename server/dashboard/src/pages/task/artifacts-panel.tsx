@@ -6,6 +6,7 @@ import { visible } from "../../text/visible.ts";
 import { Age } from "../../ui/age.tsx";
 import { Panel } from "../../ui/panel.tsx";
 import { saveFile } from "../../ui/save-file.ts";
+import { ScrollX } from "../../ui/scroll-x.tsx";
 
 /** The files that attempts left for people. */
 export function ArtifactsPanel({ task }: { task: TaskDetail }) {
@@ -30,7 +31,7 @@ export function ArtifactsTable({
   save: (artifact: Artifact) => void;
 }) {
   return (
-    <div class="scroll-x">
+    <ScrollX label="Files">
       <table class="sessions">
         <thead>
           <tr>
@@ -38,7 +39,9 @@ export function ArtifactsTable({
             <th class="right">Attempt</th>
             <th class="right">Bytes</th>
             <th class="right">Age</th>
-            <th />
+            <th>
+              <span class="out-of-sight">Save</span>
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -63,7 +66,7 @@ export function ArtifactsTable({
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollX>
   );
 }
 

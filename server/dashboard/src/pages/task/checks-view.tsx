@@ -12,7 +12,7 @@ export function ChecksView({ checks }: { checks: readonly Check[] }) {
         <details key={index} open={check.exit_code !== 0}>
           <summary>
             <span class={check.exit_code === 0 ? "s-completed" : "s-failed"}>
-              {check.exit_code === 0 ? "✓ passed" : `✕ exit ${check.exit_code}`}
+              {check.exit_code === 0 ? "✓ check passed" : `✕ check failed, exit ${check.exit_code}`}
             </span>{" "}
             <code>{visible(check.command)}</code> <span class="dim small">{span(check.duration_s)}</span>
           </summary>

@@ -7,7 +7,7 @@ import { Prose } from "../../ui/text.tsx";
 export function DefinitionPanel({ task }: { task: TaskDetail }) {
   const labels = Object.entries(task.labels).map(([name, value]) => `${name}=${value}`);
   return (
-    <Panel title="What is asked for" class="definition">
+    <Panel title="Task description" class="definition">
       {task.description !== null && <Prose text={task.description} />}
       <List title="Acceptance criteria" entries={task.acceptance_criteria} />
       <List title="Checks" entries={task.checks} mono />

@@ -1,18 +1,20 @@
 import type { ComponentChildren } from "preact";
 import type { TaskDetail } from "../../api/documents.ts";
+import { nowMs } from "../../state/clock.ts";
 import { href, taskHref, tasksHref } from "../../state/route.ts";
-import { count, hours, moment, money } from "../../text/format.ts";
+import { between, count, hours, moment, money, since, span, sumOfCosts } from "../../text/format.ts";
 import { oneLine } from "../../text/visible.ts";
 import { plain, priorityWord } from "../../text/words.ts";
 import { Panel } from "../../ui/panel.tsx";
 import { Prose } from "../../ui/text.tsx";
+import { Took } from "../../ui/took.tsx";
 
 /** What is known of a task at a glance. */
 export function FactsPanel({ task }: { task: TaskDetail }) {
   const { usage } = task;
   return (
     <Panel
-      title="Facts"
+      title="Details"
       aside={<a href={href("graph", null, new URLSearchParams({ task: task.id }))}>In the graph</a>}
     >
       <dl class="facts">
@@ -21,6 +23,11 @@ export function FactsPanel({ task }: { task: TaskDetail }) {
           <span class="dim small">
             {count(usage.input_tokens)} in, {count(usage.output_tokens)} out
           </span>
+          {task.attempts.length > 1 && <div class="dim small">{lastSpent(task)} in the last attempt</div>}
+        </Fact>
+        <Fact name="Took">
+          <Took task={task} />
+          {task.attempts.length > 1 && <div class="dim small">{lastTook(task)} the last attempt</div>}
         </Fact>
         <Fact name="Findings">{task.course.length > 0 ? task.course.join(" → ") : null}</Fact>
         <Fact name="Phase">
@@ -35,9 +42,23 @@ export function FactsPanel({ task }: { task: TaskDetail }) {
         <Fact name="Ended">{task.completed_at === null ? null : moment(task.completed_at)}</Fact>
         <Fact name="Failure">{task.failure_class === null ? null : plain(task.failure_class)}</Fact>
       </dl>
-      {task.last_error !== null && <Prose class="bad small" text={task.last_error} />}
+      {task.last_error !== null && task.status !== "failed" && (
+        <Prose class="bad small" text={task.last_error} />
+      )}
     </Panel>
   );
+}
+
+function lastSpent(task: TaskDetail): string {
+  return money(sumOfCosts(task.attempts.at(-1)?.sessions.map(({ usage }) => usage.cost) ?? []));
+}
+
+function lastTook(task: TaskDetail): string {
+  const last = task.attempts.at(-1);
+  if (last === undefined) return span(null);
+  return last.ended_at === null
+    ? since(last.started_at, nowMs.value)
+    : span(between(last.started_at, last.ended_at));
 }
 
 function Fact({ name, children }: { name: string; children: ComponentChildren }) {

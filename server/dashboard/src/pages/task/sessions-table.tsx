@@ -2,11 +2,12 @@ import type { Session } from "../../api/documents.ts";
 import { between, money, short, span } from "../../text/format.ts";
 import { oneLine } from "../../text/visible.ts";
 import { Age } from "../../ui/age.tsx";
+import { ScrollX } from "../../ui/scroll-x.tsx";
 
 /** The builder's and the validator's session of an attempt. */
 export function SessionsTable({ sessions }: { sessions: readonly Session[] }) {
   return (
-    <div class="scroll-x">
+    <ScrollX label="Sessions">
       <table class="sessions">
         <thead>
           <tr>
@@ -42,7 +43,7 @@ export function SessionsTable({ sessions }: { sessions: readonly Session[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollX>
   );
 }
 

@@ -15,7 +15,7 @@ import { KillDialog } from "./kill-dialog.tsx";
 /** Its name, where it is, and what can be done to it. */
 export function TaskHead({ task }: { task: TaskDetail }) {
   const [asked, setAsked] = useState<"kill" | "hold" | null>(null);
-  useEffect(() => bind([{ keys: "Escape", what: "Back", run: () => history.back() }]), []);
+  useEffect(() => bind([{ keys: "u", what: "Back to the page before", run: () => history.back() }]), []);
   const retry = () =>
     attempt(
       () => api.retry(task.id),
@@ -30,9 +30,12 @@ export function TaskHead({ task }: { task: TaskDetail }) {
     <header class="task-head">
       <div class="task-title">
         <p class="small dim">
-          <a href={href("tasks")}>Tasks</a> / <span class="mono">{task.id}</span>
+          <a class="underlined" href={href("tasks")}>
+            Tasks
+          </a>{" "}
+          / <span class="mono task-id">{task.id}</span>
         </p>
-        <h1>{oneLine(task.name)}</h1>
+        <h1 title={oneLine(task.name, 1000)}>{oneLine(task.name)}</h1>
         <p class="task-where">
           <StatusMark status={task.status} rehearsed={task.rehearsed} />{" "}
           {isLanded(task) && (

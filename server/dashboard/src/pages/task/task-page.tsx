@@ -14,6 +14,7 @@ import { ArtifactsPanel } from "./artifacts-panel.tsx";
 import { AttemptsPanel } from "./attempts-panel.tsx";
 import { DefinitionPanel } from "./definition-panel.tsx";
 import { FactsPanel } from "./facts-panel.tsx";
+import { FailedPanel } from "./failed-panel.tsx";
 import { HeldPanel } from "./held-panel.tsx";
 import { ReceiptPanel } from "./receipt-panel.tsx";
 import { SaidPanel } from "./said-panel.tsx";
@@ -41,6 +42,7 @@ export function TaskPage({ id }: { id: string }) {
   return (
     <div class="page task" data-task={task.id} data-status={task.status}>
       <TaskHead task={task} />
+      <FailedPanel task={task} reload={reload} />
       <HeldPanel task={task} reload={reload} />
       <ReceiptPanel task={task} />
       <WhyPanel task={task} />
@@ -71,7 +73,7 @@ function WorkPart({ task, reload }: { task: TaskDetail; reload: () => void }) {
 function NoTask({ error, retry }: { error: unknown; retry: () => void }) {
   if (!(error instanceof ApiError) || error.status !== 404) return <Failure error={error} retry={retry} />;
   return (
-    <Empty title={error.message}>
+    <Empty title={error.message} heading>
       <a href={href("tasks")}>Look for it among all tasks</a>
     </Empty>
   );

@@ -2,7 +2,7 @@ import type { ReadonlySignal } from "@preact/signals";
 import { STATUSES, type Task } from "../../api/documents.ts";
 import { status } from "../../live/store.ts";
 import { count } from "../../text/format.ts";
-import { statusWord } from "../../text/words.ts";
+import { STATUS_MEANINGS, statusWord } from "../../text/words.ts";
 import { Shape } from "../../ui/shape.tsx";
 import { isFiltered, type TaskQuery, toggled } from "./query.ts";
 
@@ -19,7 +19,7 @@ export function FilterBar({ query, ask, phases }: FilterBarProps) {
     .filter((phase) => phase !== "")
     .sort();
   const leave = (event: KeyboardEvent & { currentTarget: HTMLInputElement }) => {
-    if (event.key === "Escape" || event.key === "Enter") event.currentTarget.blur();
+    if (event.key === "Enter") event.currentTarget.blur();
   };
   return (
     <div class="filters" role="search">
@@ -54,6 +54,7 @@ export function FilterBar({ query, ask, phases }: FilterBarProps) {
             type="button"
             class={(counts[name] ?? 0) > 0 ? "chip" : "chip none"}
             aria-pressed={query.status.includes(name)}
+            title={STATUS_MEANINGS[name]}
             onClick={() => ask({ ...query, status: toggled(query.status, name) })}
           >
             <Shape status={name} />

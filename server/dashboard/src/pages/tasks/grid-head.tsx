@@ -11,9 +11,13 @@ interface GridHeadProps {
 export function GridHead({ query, ask, ticks }: GridHeadProps) {
   return (
     <div role="row" class="trow thead" aria-rowindex={1}>
-      {ticks && <span role="columnheader" class="c-tick" aria-label="Ticked" />}
+      {ticks && (
+        <span role="columnheader" class="c-tick">
+          <span class="out-of-sight">Ticked</span>
+        </span>
+      )}
       {COLUMNS.map(({ name, title, sort, right }) => {
-        const here = sort !== null && sort === query.sort;
+        const here = sort === query.sort;
         return (
           <span
             key={name}
@@ -21,14 +25,10 @@ export function GridHead({ query, ask, ticks }: GridHeadProps) {
             class={`c-${name} ${right ? "right" : ""}`}
             aria-sort={here ? (query.order === "asc" ? "ascending" : "descending") : undefined}
           >
-            {sort === null ? (
-              title
-            ) : (
-              <button type="button" class="sort" onClick={() => ask(sortedBy(query, sort))}>
-                {title}
-                <span aria-hidden="true">{here ? (query.order === "asc" ? " ↑" : " ↓") : ""}</span>
-              </button>
-            )}
+            <button type="button" class="sort" onClick={() => ask(sortedBy(query, sort))}>
+              {title}
+              <span aria-hidden="true">{here ? (query.order === "asc" ? " ↑" : " ↓") : ""}</span>
+            </button>
           </span>
         );
       })}

@@ -10,6 +10,11 @@ export const SORTS = [
   "created_at",
   "started_at",
   "completed_at",
+  "name",
+  "attempt",
+  "worker",
+  "took",
+  "cost",
 ] as const;
 export type Sort = (typeof SORTS)[number];
 

@@ -16,7 +16,12 @@ export function appended(rows: readonly Task[], more: readonly Task[]): Task[] {
 }
 
 // What a task is sorted by for as long as it lives; by these nothing moves that is there.
-const LASTING: ReadonlySet<Sort> = new Set<Sort>(["id", "phase", "priority", "created_at"]);
+const LASTING: ReadonlySet<Sort> = new Set<Sort>(["id", "name", "phase", "priority", "created_at"]);
+
+function placeOf(task: Task, sort: Sort): unknown {
+  if (sort === "took") return task.took_s;
+  return sort === "cost" ? task.usage.cost : task[sort];
+}
 
 /**
  * Whether a change may move a task into the list, out of it, or to another place in it. Tasks that are new to the
@@ -30,6 +35,6 @@ export function mayMove(rows: readonly Task[], changed: readonly Task[], query: 
     const before = known.get(task.id);
     const wanted = query.status.length === 0 || query.status.includes(task.status);
     if (before === undefined) return wanted;
-    return !wanted || (sort !== null && before[sort] !== task[sort]);
+    return !wanted || (sort !== null && placeOf(before, sort) !== placeOf(task, sort));
   });
 }

@@ -54,7 +54,14 @@ export function TaskGrid({ list, query, ask, ticked }: TaskGridProps) {
     );
   };
   return (
-    <div class={`grid ${ticks ? "with-ticks" : ""}`} role="grid" aria-label="Tasks" aria-rowcount={total + 1}>
+    <div
+      class={`grid ${ticks ? "with-ticks" : ""}`}
+      role="grid"
+      aria-label="Tasks"
+      aria-rowcount={total + 1}
+      aria-activedescendant={`row-${active}`}
+      tabIndex={0}
+    >
       <GridHead query={query} ask={ask} ticks={ticks} />
       <VirtualList
         class="grid-body"
@@ -63,7 +70,7 @@ export function TaskGrid({ list, query, ask, ticked }: TaskGridProps) {
         draw={draw}
         onRows={wanted.current}
         scroller={scroller}
-        attributes={{ role: "rowgroup", tabIndex: 0, "aria-activedescendant": `row-${active}` }}
+        attributes={{ role: "rowgroup", tabIndex: -1 }}
       />
     </div>
   );

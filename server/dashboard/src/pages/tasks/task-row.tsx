@@ -1,10 +1,10 @@
 import type { Task } from "../../api/documents.ts";
 import { taskHref } from "../../state/route.ts";
-import { between, money, span } from "../../text/format.ts";
-import { attemptShort, priorityWord, RUNNING, why } from "../../text/words.ts";
-import { Age } from "../../ui/age.tsx";
+import { money } from "../../text/format.ts";
+import { attemptShort, priorityWord, why } from "../../text/words.ts";
 import { StatusMark } from "../../ui/status-mark.tsx";
 import { Line } from "../../ui/text.tsx";
+import { Took } from "../../ui/took.tsx";
 
 interface RowProps {
   task: Task;
@@ -14,6 +14,9 @@ interface RowProps {
   tick: (() => void) | null;
   activate: () => void;
 }
+
+// The end of a long id stays in sight.
+const TAIL = 6;
 
 /** One task in the list. */
 export function TaskRow({ task, index, active, ticked, tick, activate }: RowProps) {
@@ -39,15 +42,17 @@ export function TaskRow({ task, index, active, ticked, tick, activate }: RowProp
         </span>
       )}
       <span role="gridcell" class="c-id cut">
-        <a class="mono strong" href={taskHref(task.id)} tabIndex={-1}>
-          {task.id}
+        <a class="mono strong cut-middle" href={taskHref(task.id)} tabIndex={active ? 0 : -1} title={task.id}>
+          <span class="cut">{task.id.slice(0, -TAIL)}</span>
+          <span>{task.id.slice(-TAIL)}</span>
         </a>
       </span>
       <span role="gridcell" class="c-status">
         <StatusMark status={task.status} rehearsed={task.rehearsed} />
       </span>
-      <span role="gridcell" class="c-name cut">
-        <Line text={task.name === task.id ? null : task.name} /> <Line class="dim small" text={why(task)} />
+      <span role="gridcell" class="c-name">
+        <Line text={task.name === task.id ? null : task.name} />{" "}
+        <Line class="dim small reason" text={why(task)} />
       </span>
       <span role="gridcell" class="c-phase cut dim">
         <Line text={task.phase} />
@@ -62,11 +67,7 @@ export function TaskRow({ task, index, active, ticked, tick, activate }: RowProp
         <Line text={task.worker} />
       </span>
       <span role="gridcell" class="c-took right">
-        {RUNNING.has(task.status) ? (
-          <Age from={task.started_at} />
-        ) : (
-          span(between(task.started_at, task.completed_at))
-        )}
+        <Took task={task} />
       </span>
       <span role="gridcell" class="c-spent right">
         {money(task.usage.cost)}

@@ -4,6 +4,7 @@ import { status, workers } from "../../live/store.ts";
 import { operates } from "../../state/session.ts";
 import { plural } from "../../text/format.ts";
 import { visible } from "../../text/visible.ts";
+import { ScrollX } from "../../ui/scroll-x.tsx";
 import { Empty, Loading } from "../../ui/states.tsx";
 import { DrainDialog } from "./drain-dialog.tsx";
 import { inOrder } from "./order.ts";
@@ -37,32 +38,38 @@ export function WorkersPage() {
       {known.length === 0 ? (
         <Empty title="No worker is connected.">Start one with `swarm-worker --server HOST:PORT`.</Empty>
       ) : (
-        <div class="panel scroll-x">
-          <table class="workers-table">
-            <thead>
-              <tr>
-                <th>Worker</th>
-                <th>Status</th>
-                <th>Slots</th>
-                <th>Runner</th>
-                <th>Containment</th>
-                <th>Labels</th>
-                <th>Host</th>
-                <th>Last heard</th>
-                <th>Tasks</th>
-                {operates.value && <th aria-label="Drain" />}
-              </tr>
-            </thead>
-            <tbody>
-              {known.map((worker) => (
-                <WorkerRow
-                  key={worker.name}
-                  worker={worker}
-                  drain={operates.value ? () => setDraining(worker) : null}
-                />
-              ))}
-            </tbody>
-          </table>
+        <div class="panel">
+          <ScrollX label="Workers, table">
+            <table class="workers-table">
+              <thead>
+                <tr>
+                  <th>Worker</th>
+                  <th>Status</th>
+                  <th>Slots</th>
+                  <th>Runner</th>
+                  <th>Containment</th>
+                  <th>Labels</th>
+                  <th>Host</th>
+                  <th>Last heard</th>
+                  <th>Tasks</th>
+                  {operates.value && (
+                    <th>
+                      <span class="out-of-sight">Drain</span>
+                    </th>
+                  )}
+                </tr>
+              </thead>
+              <tbody>
+                {known.map((worker) => (
+                  <WorkerRow
+                    key={worker.name}
+                    worker={worker}
+                    drain={operates.value ? () => setDraining(worker) : null}
+                  />
+                ))}
+              </tbody>
+            </table>
+          </ScrollX>
         </div>
       )}
       {draining !== null && <DrainDialog worker={draining} onClose={() => setDraining(null)} />}
