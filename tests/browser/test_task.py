@@ -60,6 +60,33 @@ def test_a_long_log_begins_with_its_end_and_draws_only_what_is_in_view(
     assert page.locator(".log-row").count() < 120
 
 
+def test_a_search_finds_what_was_not_loaded_and_a_link_leads_to_a_line(
+    dashboard_page: DashboardPage, dashboard: Dashboard
+) -> None:
+    page = dashboard_page.page
+    dashboard.plan({"id": "a"}, validate=False)
+    dashboard.worker(parts={"a": {"lines": 6_000}})
+    dashboard.stage.until_status("a", "completed")
+    dashboard_page.go("#/task/a")
+    expect(page.get_by_text("line 5999 of what the session printed")).to_be_visible()
+
+    page.get_by_label("Only lines with").fill("LINE 2012 of")
+    line = page.locator(".log-row", has_text="line 2012 of what the session printed")
+    expect(line).to_be_visible()
+    expect(page.locator("[data-entries]")).to_have_attribute("data-entries", "1")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save", exact=True).first.click()
+    assert saved.value.suggested_filename == "a-attempt-1.log"
+    assert saved.value.path().read_text().endswith("builder output: line 2012 of what the session printed\n")
+
+    line.locator("button.log-time").click()
+    linked = page.evaluate("location.hash").replace("q=LINE+2012+of&", "")
+    page.goto("about:blank")
+    page.goto(f"{dashboard.url}/{linked}")
+    expect(page.locator(".log-row.linked")).to_contain_text("line 2012 of what the session printed")
+    expect(page.locator(".log-row.linked")).to_be_in_viewport()
+
+
 def test_a_kill_shows_its_receipt_and_a_retry_starts_again(
     dashboard_page: DashboardPage, dashboard: Dashboard
 ) -> None:

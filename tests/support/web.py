@@ -75,7 +75,11 @@ class Web:
 
     async def browser(self, token: str | None = None) -> Caller:
         """Logs a browser in by a link."""
-        answer = await self.http.get(await self.link(token))
+        return await self.browser_at(await self.link(token))
+
+    async def browser_at(self, path: str) -> Caller:
+        """Logs a browser in by the link of that path."""
+        answer = await self.http.get(path)
         assert answer.status_code == 303, answer.text
         cookie = answer.headers["set-cookie"].partition(";")[0]
         self.http.cookies.clear()

@@ -2709,12 +2709,17 @@ class CreateLoginCodeRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    ROLE_FIELD_NUMBER: _builtins.int
+    role: Global___Role.ValueType
+    """`ROLE_VIEWER` makes a link to share: it logs in as a new token that may only read. Unset: the link logs in as the caller."""
     def __init__(
         self,
+        *,
+        role: Global___Role.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

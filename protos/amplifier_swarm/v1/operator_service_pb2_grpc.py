@@ -656,9 +656,11 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateLoginCode(self, request, context):
-        """Makes a code with which a browser logs in to the dashboard once, as the caller.
+        """Makes a code with which a browser logs in to the dashboard once: as the caller, or as a viewer.
 
         Errors:
+        * `INVALID_ARGUMENT` / `INVALID_VALUE`: a role other than that of a viewer.
+        * `PERMISSION_DENIED` / `ROLE_DENIED`: a viewer's link by anybody but an operator, since it is a token.
         * `FAILED_PRECONDITION` / `DASHBOARD_OFF`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

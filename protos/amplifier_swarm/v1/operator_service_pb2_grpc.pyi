@@ -294,9 +294,11 @@ class OperatorServiceStub:
     * `NOT_FOUND` / `TOKEN_NOT_FOUND`.
     """
     CreateLoginCode: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.CreateLoginCodeRequest, _operator_service_pb2.CreateLoginCodeResponse]
-    """Makes a code with which a browser logs in to the dashboard once, as the caller.
+    """Makes a code with which a browser logs in to the dashboard once: as the caller, or as a viewer.
 
     Errors:
+    * `INVALID_ARGUMENT` / `INVALID_VALUE`: a role other than that of a viewer.
+    * `PERMISSION_DENIED` / `ROLE_DENIED`: a viewer's link by anybody but an operator, since it is a token.
     * `FAILED_PRECONDITION` / `DASHBOARD_OFF`.
     """
 
@@ -566,9 +568,11 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     * `NOT_FOUND` / `TOKEN_NOT_FOUND`.
     """
     CreateLoginCode: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.CreateLoginCodeRequest, _operator_service_pb2.CreateLoginCodeResponse]  # type: ignore[assignment]
-    """Makes a code with which a browser logs in to the dashboard once, as the caller.
+    """Makes a code with which a browser logs in to the dashboard once: as the caller, or as a viewer.
 
     Errors:
+    * `INVALID_ARGUMENT` / `INVALID_VALUE`: a role other than that of a viewer.
+    * `PERMISSION_DENIED` / `ROLE_DENIED`: a viewer's link by anybody but an operator, since it is a token.
     * `FAILED_PRECONDITION` / `DASHBOARD_OFF`.
     """
 
@@ -1057,9 +1061,11 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.CreateLoginCodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operator_service_pb2.CreateLoginCodeResponse, _abc.Awaitable[_operator_service_pb2.CreateLoginCodeResponse]]:
-        """Makes a code with which a browser logs in to the dashboard once, as the caller.
+        """Makes a code with which a browser logs in to the dashboard once: as the caller, or as a viewer.
 
         Errors:
+        * `INVALID_ARGUMENT` / `INVALID_VALUE`: a role other than that of a viewer.
+        * `PERMISSION_DENIED` / `ROLE_DENIED`: a viewer's link by anybody but an operator, since it is a token.
         * `FAILED_PRECONDITION` / `DASHBOARD_OFF`.
         """
 

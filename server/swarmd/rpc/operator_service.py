@@ -9,11 +9,12 @@ import grpc
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import operator_service_pb2_grpc as pb_grpc
 from amplifier_swarm.v1 import task_pb2
+from swarmd.domain.caller_errors import RoleDenied
 from swarmd.domain.definition import PlannedTask
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import Role
 from swarmd.domain.token_terms import TokenTerms, join_terms, ordinary_terms
-from swarmd.engine.auth.logins import CODE_S
+from swarmd.engine.auth.logins import CODE_S, SHARED_CODE_S
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import late_results, plans
 from swarmd.rpc import replication, streams, task_pages
@@ -247,8 +248,17 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         self, request: pb.CreateLoginCodeRequest, context: Context
     ) -> pb.CreateLoginCodeResponse:
         caller = self._swarm.tokens.verify(bearer_token(context))
-        url = self._swarm.logins.make_link(caller)
-        return pb.CreateLoginCodeResponse(url=url, valid_for=values.duration(CODE_S))
+        if not request.role:
+            url = self._swarm.logins.make_link(caller)
+            return pb.CreateLoginCodeResponse(url=url, valid_for=values.duration(CODE_S))
+        if enums.ROLE.from_wire(request.role, "role") is not Role.VIEWER:
+            raise InvalidRequest(
+                "role", "only a viewer's link can be shared; leave the role out for your own"
+            )
+        if caller.role is not Role.OPERATOR:
+            raise RoleDenied(caller.role, "a link to share")
+        url = await self._swarm.db.write(self._swarm.logins.share_link)
+        return pb.CreateLoginCodeResponse(url=url, valid_for=values.duration(SHARED_CODE_S))
 
     async def _depend(
         self, request: pb.AddDependencyRequest | pb.RemoveDependencyRequest, *, remove: bool

@@ -671,7 +671,9 @@ DELETE FROM session_log WHERE session_key = :session_key AND number > :head AND 
 -- name: session_log_after
 -- :last leaves out numbers that no cursor can express.
 SELECT number, logged_us, kind, text FROM session_log
- WHERE session_key = :session_key AND number > :after AND number <= :last ORDER BY number LIMIT :limit;
+ WHERE session_key = :session_key AND number > :after AND number <= :last
+   AND (:search = '' OR instr(CASE WHEN :search_is_ascii THEN lower(text) ELSE folded(text) END, :search))
+ ORDER BY number LIMIT :limit;
 
 -- name: session_log_tail
 -- The number before the newest :tail entries.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from swarmd.domain.model import AttemptKey, Lease, SessionRole, TaskKey, Usage
+from swarmd.store.text_search import folded
 from swarmd.store.transaction import ReadTx, Tx
 
 
@@ -115,12 +116,18 @@ def append_log(tx: Tx, key: int, entries: Sequence[LogEntry], limits: LogLimits)
         tx.run("session_log_trim", session_key=key, newest=newest, head=limits.head, tail=limits.tail)
 
 
-def log_after(tx: ReadTx, key: int, after: int, *, limit: int) -> Sequence[LogEntry]:
-    """Returns the next kept entries after that number."""
+def log_after(tx: ReadTx, key: int, after: int, *, limit: int, search: str = "") -> Sequence[LogEntry]:
+    """Returns the next kept entries after that number, of those with the text `search`."""
     return [
         LogEntry(*row)
         for row in tx.all(
-            "session_log_after", session_key=key, after=after, last=MAX_ENTRY_NUMBER, limit=limit
+            "session_log_after",
+            session_key=key,
+            after=after,
+            last=MAX_ENTRY_NUMBER,
+            limit=limit,
+            search=folded(search),
+            search_is_ascii=search.isascii(),
         )
     ]
 

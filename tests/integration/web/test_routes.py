@@ -269,6 +269,11 @@ async def test_a_log_is_read_on_from_its_cursor_and_waited_for(dashboard: Web) -
     }
     assert len((await program.get("/api/tasks/t000/log", tail=1))["entries"]) == 1
     assert (await program.get("/api/tasks/t000/log", role="validator"))["entries"] == []
+    texts = [entry["text"] for entry in first["entries"] + rest["entries"]]
+    wanted = texts[-1].upper()
+    found = await program.get("/api/tasks/t000/log", q=wanted, tail=1)
+    assert [entry["text"] for entry in found["entries"]] == [text for text in texts if text.upper() == wanted]
+    assert (await program.get("/api/tasks/t000/log", q="nobody printed this"))["entries"] == []
 
 
 async def test_events_are_read_on_from_their_number(dashboard: Web) -> None:

@@ -62,6 +62,37 @@ async def test_a_server_without_a_dashboard_refuses_a_login_link(tmp_path: Path)
     assert (off.dashboard, error.reason) == ("off", "DASHBOARD_OFF")
 
 
+async def test_a_shared_link_shows_everything_and_changes_nothing(tmp_path: Path) -> None:
+    async with web(tmp_path) as found:
+        client = found.server.client()
+        made = await client.call("CreateLoginCode", pb.CreateLoginCodeRequest(role=pb.Role.ROLE_VIEWER))
+        guest = await found.browser_at(made.url.removeprefix(found.url))
+
+        me = await guest.get("/api/me")
+        assert (me["role"], me["name"]) == ("viewer", "shared link")
+        await guest.get("/api/status")
+        await guest.post("/api/pause", expect=403)
+        again = await found.http.get(made.url)
+        assert again.headers["location"] == "./?login=expired"
+        listed = await client.call("ListTokens", pb.ListTokensRequest())
+        [shared] = [token for token in listed.tokens if token.name == "shared link"]
+        assert shared.HasField("expires_at")
+        await client.call("RevokeToken", pb.RevokeTokenRequest(token_id=shared.token_id))
+        await guest.get("/api/status", expect=401)
+
+
+async def test_only_an_operator_shares_a_link_and_only_a_viewers(tmp_path: Path) -> None:
+    async with web(tmp_path) as found:
+        viewer = found.server.client(await found.token("viewer"))
+        shared = pb.CreateLoginCodeRequest(role=pb.Role.ROLE_VIEWER)
+        denied = await refusal(viewer.call("CreateLoginCode", shared))
+        request = pb.CreateLoginCodeRequest(role=pb.Role.ROLE_OPERATOR)
+        invalid = await refusal(found.server.client().call("CreateLoginCode", request))
+
+    assert (denied.reason, invalid.reason) == ("ROLE_DENIED", "INVALID_REQUEST")
+    assert "only a viewer's link" in invalid.message
+
+
 async def test_with_open_websockets_it_stops_at_once_and_closes_them(tmp_path: Path) -> None:
     async with web(tmp_path) as found:
         sockets = [

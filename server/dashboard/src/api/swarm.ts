@@ -112,7 +112,15 @@ export const api = {
   explain: (id: string) => get<{ reasons: Reason[] }>(`${task(id)}/explain`),
   log: (
     id: string,
-    query: { role: string; attempt: number; after?: number; tail?: number; wait_s?: number; limit: number },
+    query: {
+      role: string;
+      attempt: number;
+      after?: number;
+      tail?: number;
+      q?: string;
+      wait_s?: number;
+      limit: number;
+    },
     signal?: AbortSignal,
   ) => get<LogPage>(`${task(id)}/log`, query, signal),
   diff: (id: string, attempt: number, signal?: AbortSignal) =>

@@ -1,10 +1,14 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { TaskDetail } from "../api/documents.ts";
 import { sentence } from "../state/notices.ts";
+import { route } from "../state/route.ts";
 import { count } from "../text/format.ts";
 import { Panel } from "../ui/panel.tsx";
 import { Empty } from "../ui/states.tsx";
+import { LogLegend } from "./log-row.tsx";
 import { LogView } from "./log-view.tsx";
+import { type LogQuery, readLogQuery, showLog } from "./query.ts";
+import { SaveLog } from "./save-log.tsx";
 import { type Log, useLog } from "./use-log.ts";
 
 /** What the task's sessions did and printed. */
@@ -19,10 +23,11 @@ export function LogPanel({ task }: { task: TaskDetail }) {
 
 /** The same, followed as it grows. */
 function FollowedLog({ task }: { task: TaskDetail }) {
-  const [role, setRole] = useState("");
-  const [chosen, setChosen] = useState(0);
-  const [whole, setWhole] = useState(false);
-  const [wanted, setWanted] = useState("");
+  const query = readLogQuery(route.value.query);
+  const { role, attempt: chosen, q: wanted, line } = query;
+  const [asked, setWhole] = useState(false);
+  const whole = asked || line > 0;
+  const show = (change: Partial<LogQuery>) => showLog(task.id, change);
   const [columns, setColumns] = useState(100);
   const attempt = chosen === 0 ? task.attempt : chosen;
   const log = useLog({ task: task.id, role, attempt, whole, columns, wanted });
@@ -36,7 +41,7 @@ function FollowedLog({ task }: { task: TaskDetail }) {
           class="field"
           aria-label="Attempt"
           value={String(chosen)}
-          onChange={(event) => setChosen(Number(event.currentTarget.value))}
+          onChange={(event) => show({ attempt: Number(event.currentTarget.value) })}
         >
           <option value="0">latest attempt</option>
           {task.attempts.map(({ number }) => (
@@ -49,21 +54,14 @@ function FollowedLog({ task }: { task: TaskDetail }) {
           class="field"
           aria-label="Role"
           value={role}
-          onChange={(event) => setRole(event.currentTarget.value)}
+          onChange={(event) => show({ role: event.currentTarget.value })}
         >
           <option value="">both roles</option>
           <option value="builder">builder</option>
           <option value="validator">validator</option>
         </select>
-        <input
-          class="field"
-          type="search"
-          data-search
-          placeholder="Only lines with…"
-          aria-label="Only lines with"
-          value={wanted}
-          onInput={(event) => setWanted(event.currentTarget.value)}
-        />
+        <Search wanted={wanted} ask={(q) => show({ q })} />
+        <SaveLog task={task.id} attempt={attempt} query={query} />
       </div>
       {log.cut && (
         <p class="log-cut small dim">
@@ -74,8 +72,40 @@ function FollowedLog({ task }: { task: TaskDetail }) {
         </p>
       )}
       {log.error !== null && <p class="bad small">{sentence(log.error)}</p>}
-      <LogView log={log} onColumns={setColumns} />
+      <LogView
+        key={`${role} ${attempt} ${wanted}`}
+        log={log}
+        onColumns={setColumns}
+        line={line}
+        link={(cursor) => show({ line: cursor, attempt })}
+      />
+      <LogLegend />
     </Panel>
+  );
+}
+
+const TYPED_MS = 250;
+
+/** A field whose text the server looks for, once the typing rests. */
+function Search({ wanted, ask }: { wanted: string; ask: (q: string) => void }) {
+  const [typed, setTyped] = useState(wanted);
+  const latest = useRef(ask);
+  latest.current = ask;
+  useEffect(() => {
+    if (typed === wanted) return undefined;
+    const timer = window.setTimeout(() => latest.current(typed), TYPED_MS);
+    return () => window.clearTimeout(timer);
+  }, [typed, wanted]);
+  return (
+    <input
+      class="field"
+      type="search"
+      data-search
+      placeholder="Only lines with…"
+      aria-label="Only lines with"
+      value={typed}
+      onInput={(event) => setTyped(event.currentTarget.value)}
+    />
   );
 }
 

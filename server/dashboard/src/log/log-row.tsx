@@ -10,13 +10,49 @@ const MARKS: Record<string, [string, string]> = {
   gap: ["…", "left out"],
 };
 
+interface LogRowProps {
+  row: LogRow;
+  /** Whether a link leads to it. */
+  linked: boolean;
+  /** Makes the address lead to it. */
+  link: (cursor: number) => void;
+}
+
+/** What the marks of the log mean. */
+export function LogLegend() {
+  return (
+    <p class="log-legend small dim">
+      {Object.entries(MARKS).map(([kind, [mark, what]]) => (
+        <span key={kind} class={`k-${kind}`}>
+          <span class="mono strong">{mark}</span> {what}
+        </span>
+      ))}
+    </p>
+  );
+}
+
 /** One row of a log. */
-export function LogRowView({ row }: { row: LogRow }) {
+export function LogRowView({ row, linked, link }: LogRowProps) {
   if (row.heading) return <div class="log-row heading">{row.text}</div>;
   const [mark, what] = MARKS[row.entry.kind] ?? [" ", undefined];
   return (
-    <div class={`log-row k-${row.entry.kind}`} data-cursor={row.first ? row.entry.cursor : undefined}>
-      <span class="log-time">{row.first ? clock(row.entry.logged_at) : ""}</span>
+    <div
+      class={`log-row k-${row.entry.kind} ${linked ? "linked" : ""}`}
+      data-cursor={row.first ? row.entry.cursor : undefined}
+    >
+      {row.first ? (
+        <button
+          type="button"
+          class="log-time"
+          tabIndex={-1}
+          title="Put this line into the address"
+          onClick={() => link(row.entry.cursor)}
+        >
+          {clock(row.entry.logged_at)}
+        </button>
+      ) : (
+        <span class="log-time" />
+      )}
       <span class="log-mark" title={what}>
         {row.first ? mark : ""}
       </span>

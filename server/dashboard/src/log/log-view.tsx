@@ -14,17 +14,30 @@ const BEFORE_NARROW_PX = 34;
 interface LogViewProps {
   log: Log;
   onColumns: (columns: number) => void;
+  /** The cursor of the line to show; 0 follows the end. */
+  line: number;
+  link: (cursor: number) => void;
 }
 
 /** The rows of a log; it stays at the end as long as the end is in view. */
-export function LogView({ log, onColumns }: LogViewProps) {
+export function LogView({ log, onColumns, line, link }: LogViewProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const [following, setFollowing] = useState(true);
-  const sticks = useRef(true);
+  const sticks = useRef(line === 0);
   useLayoutEffect(() => {
     const view = scroller.current;
     if (view !== null && sticks.current) view.scrollTop = view.scrollHeight;
   }, [log.rows.length]);
+  const shown = useRef(0);
+  useLayoutEffect(() => {
+    if (line === 0 || shown.current === line) return;
+    const at = log.rows.findIndex((row) => row.first && !row.heading && row.entry.cursor === line);
+    const view = scroller.current;
+    if (at < 0 || view === null) return;
+    shown.current = line;
+    sticks.current = false;
+    view.scrollTop = Math.max(0, at * ROW_PX - view.clientHeight / 3);
+  }, [line, log.rows, log.rows.length]);
   useEffect(() => {
     const view = scroller.current;
     if (view === null) return undefined;
@@ -44,6 +57,11 @@ export function LogView({ log, onColumns }: LogViewProps) {
     lastPx.current = view.scrollTop;
     setFollowing(sticks.current);
   };
+  const choose = (cursor: number) => {
+    shown.current = cursor;
+    sticks.current = false;
+    link(cursor);
+  };
   const toEnd = () => {
     sticks.current = true;
     scroller.current?.scrollTo({ top: scroller.current.scrollHeight });
@@ -59,7 +77,9 @@ export function LogView({ log, onColumns }: LogViewProps) {
         attributes={{ role: "log", "aria-live": "off", "aria-label": "Log", tabIndex: 0 }}
         draw={(index) => {
           const row = log.rows[index];
-          return row === undefined ? null : <LogRowView key={index} row={row} />;
+          return row === undefined ? null : (
+            <LogRowView key={index} row={row} linked={row.entry.cursor === line} link={choose} />
+          );
         }}
       />
       {!following && (

@@ -19,17 +19,14 @@ export class LogRows {
   readonly rows: LogRow[] = [];
   private session = "";
   private readonly columns: number;
-  private readonly wanted: string;
 
-  /** `columns` 0 does not wrap; `wanted` leaves out entries without that text. */
-  constructor(columns: number, wanted: string) {
+  /** `columns` 0 does not wrap. */
+  constructor(columns: number) {
     this.columns = columns;
-    this.wanted = wanted.toLowerCase();
   }
 
   add(entries: readonly LogLine[]): void {
     for (const entry of entries) {
-      if (this.wanted !== "" && !entry.text.toLowerCase().includes(this.wanted)) continue;
       if (entry.session_id !== this.session) {
         this.session = entry.session_id;
         this.rows.push({ entry, text: headingOf(entry), first: true, heading: true });

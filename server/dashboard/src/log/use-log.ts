@@ -12,6 +12,7 @@ export interface LogChoice {
   /** Everything that is kept, instead of the newest of each session. */
   readonly whole: boolean;
   readonly columns: number;
+  /** Only entries with this text; the server looks through all that are kept. */
   readonly wanted: string;
 }
 
@@ -32,17 +33,16 @@ export function useLog({ task, role, attempt, whole, columns, wanted }: LogChoic
   const [state, setState] = useState(START);
   const [, draw] = useState(0);
   const entries = useRef<LogLine[]>([]);
-  const rows = useRef(new LogRows(columns, wanted));
+  const rows = useRef(new LogRows(columns));
   const follower = useRef<LogFollower | null>(null);
-  const shape = `${columns} ${wanted}`;
-  const shaped = useRef(shape);
-  if (shaped.current !== shape) {
-    shaped.current = shape;
-    rows.current = new LogRows(columns, wanted);
+  const shaped = useRef(columns);
+  if (shaped.current !== columns) {
+    shaped.current = columns;
+    rows.current = new LogRows(columns);
     rows.current.add(entries.current);
   }
-  const empty = useRef(() => new LogRows(columns, wanted));
-  empty.current = () => new LogRows(columns, wanted);
+  const empty = useRef(() => new LogRows(columns));
+  empty.current = () => new LogRows(columns);
   useEffect(() => {
     entries.current = [];
     rows.current = empty.current();
@@ -50,10 +50,10 @@ export function useLog({ task, role, attempt, whole, columns, wanted }: LogChoic
     const made = new LogFollower(
       {
         page: (after, wait, limit, signal) => {
-          const from = after !== undefined ? { after } : whole ? {} : { tail: TAIL };
+          const from = after !== undefined ? { after } : whole || wanted !== "" ? {} : { tail: TAIL };
           return api.log(
             task,
-            { role, attempt, limit, ...from, ...(wait ? { wait_s: WAIT_S } : {}) },
+            { role, attempt, limit, q: wanted, ...from, ...(wait ? { wait_s: WAIT_S } : {}) },
             signal,
           );
         },
@@ -70,12 +70,12 @@ export function useLog({ task, role, attempt, whole, columns, wanted }: LogChoic
     follower.current = made;
     made.poke();
     return () => made.close();
-  }, [task, role, attempt, whole]);
+  }, [task, role, attempt, whole, wanted]);
   return {
     ...state,
     rows: rows.current.rows,
     entries: entries.current.length,
-    cut: !whole && beginsLate(entries.current),
+    cut: !whole && wanted === "" && beginsLate(entries.current),
     poke: () => follower.current?.poke(),
   };
 }

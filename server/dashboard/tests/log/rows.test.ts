@@ -19,7 +19,7 @@ test("a line is cut at a blank if one is near its end", () => {
 });
 
 test("an entry of several lines has a row for each; only the first is marked", () => {
-  const rows = new LogRows(80, "");
+  const rows = new LogRows(80);
 
   rows.add([logLine(1, "one\ntwo\n")]);
 
@@ -30,7 +30,7 @@ test("an entry of several lines has a row for each; only the first is marked", (
 });
 
 test("each session is announced once", () => {
-  const rows = new LogRows(80, "");
+  const rows = new LogRows(80);
 
   rows.add([logLine(1), logLine(2)]);
   rows.add([logLine(3, "x", { session_id: "t-a1-validator-1", role: "validator" })]);
@@ -41,16 +41,8 @@ test("each session is announced once", () => {
   ]);
 });
 
-test("only entries with the wanted text stay", () => {
-  const rows = new LogRows(80, "ERR");
-
-  rows.add([logLine(1, "fine"), logLine(2, "an Error"), logLine(3, "err")]);
-
-  expect(texts(rows)).toEqual(["an Error", "err"]);
-});
-
 test("escape sequences are shown, not obeyed", () => {
-  const rows = new LogRows(80, "");
+  const rows = new LogRows(80);
 
   rows.add([logLine(1, "\u001b[2Jgone")]);
 
@@ -59,7 +51,7 @@ test("escape sequences are shown, not obeyed", () => {
 
 test("a hundred thousand lines are laid out in pieces, with the same rows as at once", () => {
   const entries = Array.from({ length: 100_000 }, (_, at) => logLine(at));
-  const [whole, pieces] = [new LogRows(40, ""), new LogRows(40, "")];
+  const [whole, pieces] = [new LogRows(40), new LogRows(40)];
 
   whole.add(entries);
   for (let at = 0; at < entries.length; at += 5000) pieces.add(entries.slice(at, at + 5000));

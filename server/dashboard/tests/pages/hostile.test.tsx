@@ -136,7 +136,7 @@ function patchRows(text: string): readonly PatchRow[] {
 
 test.each(CORPUS)("%s stays text in every view", (text) => {
   const found = ended(text);
-  const log = new LogRows(0, "");
+  const log = new LogRows(0);
   log.add([logLine(1, text)]);
 
   render(
@@ -173,7 +173,7 @@ test.each(CORPUS)("%s stays text in every view", (text) => {
         </tbody>
       </table>
       {log.rows.map((row) => (
-        <LogRowView key={row.text} row={row} />
+        <LogRowView key={row.text} row={row} linked={false} link={() => undefined} />
       ))}
     </div>,
     place,

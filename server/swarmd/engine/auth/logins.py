@@ -16,6 +16,8 @@ from typing import Final
 
 from swarmd.domain.caller_errors import LoginExpired
 from swarmd.domain.errors import DashboardOff
+from swarmd.domain.model import Role
+from swarmd.domain.token_terms import TokenTerms
 from swarmd.engine.auth.tokens import TokenRegistry
 from swarmd.engine.ports import Clock, Entropy
 from swarmd.store import logins
@@ -24,6 +26,9 @@ from swarmd.store.tokens import TokenRecord
 from swarmd.store.transaction import ReadTx, Tx
 
 CODE_S: Final = 60.0
+# A link to share has to reach somebody first.
+SHARED_CODE_S: Final = 3_600.0
+SHARED_NAME: Final = "shared link"
 LOGIN_S: Final = 12 * 3_600
 # More than a person opens in a minute; beyond it the oldest code is dropped.
 MAX_CODES: Final = 64
@@ -81,8 +86,23 @@ class Logins:
         """
         if not self.url:
             raise DashboardOff
+        return self._link(token, CODE_S)
+
+    def share_link(self, tx: Tx) -> str:
+        """Returns a URL that logs a browser in once, as a new viewer's token that ends with the login.
+
+        Raises:
+            DashboardOff: this server serves no dashboard.
+        """
+        if not self.url:
+            raise DashboardOff
+        terms = TokenTerms(valid_us=(LOGIN_S + int(SHARED_CODE_S)) * 1_000_000)
+        token = self._registry.create(tx, Role.VIEWER, SHARED_NAME, terms).record
+        return self._link(token, SHARED_CODE_S)
+
+    def _link(self, token: TokenRecord, valid_s: float) -> str:
         code = self._entropy.secret()
-        self._codes[code] = _Code(token.token_id, self._clock.monotonic_s() + CODE_S)
+        self._codes[code] = _Code(token.token_id, self._clock.monotonic_s() + valid_s)
         while len(self._codes) > MAX_CODES:
             del self._codes[next(iter(self._codes))]
         return f"{self.url}/login?code={code}"

@@ -32,6 +32,8 @@ class LogQuery:
     # Starts with the newest N entries of each session; 0 is all that are kept.
     tail: int = 0
     limit: int = 500
+    # Only entries with this text, of all that are kept: `tail` and gaps do not count.
+    search: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,11 @@ def _of_session(
 ) -> Iterator[LogItem]:
     base = place << _NUMBER_BITS
     seen = max(0, wanted.after - base)
-    if not wanted.after and wanted.tail:
+    if not wanted.after and wanted.tail and not wanted.search:
         seen = sessions.log_tail(tx, session.key, wanted.tail)
-    for entry in sessions.log_after(tx, session.key, seen, limit=limit):
+    for entry in sessions.log_after(tx, session.key, seen, limit=limit, search=wanted.search):
         left_out = entry.number - seen - 1
-        if left_out:
+        if left_out and not wanted.search:
             text = f"{left_out:,} {'entry is' if left_out == 1 else 'entries are'} not kept"
             gap = LogEntry(entry.number - 1, entry.logged_us, GAP, text)
             yield LogItem(session, gap, base + gap.number)

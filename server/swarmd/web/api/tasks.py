@@ -52,6 +52,7 @@ ENTRIES: Final[Param[int]] = integer("limit", "The most items to return.", low=1
 TAIL: Final[Param[int]] = integer(
     "tail", "Begins with this many of the newest entries of each session.", high=100_000, default=0
 )
+WORDS: Final[Param[str]] = text("q", "Only entries with this text, of all that are kept.")
 WAIT_S: Final[Param[int]] = integer(
     "wait_s", "If there is nothing new, how long to wait for it, in seconds.", high=30, default=0
 )
@@ -94,12 +95,13 @@ async def log(state: AppState, request: ApiRequest) -> Document:
         after=request.get(CURSOR),
         tail=request.get(TAIL),
         limit=request.get(ENTRIES),
+        search=request.get(WORDS),
     )
     found = await state.swarm.db.read(lambda tx: lookup.resolve(tx, request.path["id"]))
     read = partial(session_logs.page, key=found.key, wanted=wanted)
     more = state.swarm.wakeups.wait_next(found.task_id)
     try:
-        page = await state.swarm.db.read(read)
+        page = await (state.read_long(read) if wanted.search else state.swarm.db.read(read))
         if not page.shown and not page.ended and request.get(WAIT_S):
             await asyncio.wait({more}, timeout=request.get(WAIT_S))
             page = await state.swarm.db.read(read)

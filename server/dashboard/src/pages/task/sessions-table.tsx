@@ -2,6 +2,7 @@ import type { Session } from "../../api/documents.ts";
 import { between, money, short, span } from "../../text/format.ts";
 import { oneLine } from "../../text/visible.ts";
 import { Age } from "../../ui/age.tsx";
+import { CopyButton } from "../../ui/copy-button.tsx";
 import { ScrollX } from "../../ui/scroll-x.tsx";
 
 /** The builder's and the validator's session of an attempt. */
@@ -24,7 +25,9 @@ export function SessionsTable({ sessions }: { sessions: readonly Session[] }) {
             <tr key={session.session_id}>
               <td>
                 <span class="strong">{session.role}</span>
-                <div class="mono dim small wide-only">{session.session_id}</div>
+                <div class="mono dim small wide-only">
+                  {session.session_id} <CopyButton text={session.session_id} what="the session's id" />
+                </div>
               </td>
               <td class="wide-only">{session.runner === null ? "–" : oneLine(session.runner)}</td>
               <td class="right nowrap">
