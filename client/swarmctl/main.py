@@ -3,6 +3,7 @@ code.
 """
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
@@ -28,11 +29,14 @@ from swarmctl.cli.options import (
 )
 from swarmctl.cli.registry import COMMANDS, HELP, CommandGroup
 from swarmctl.console import print_err
+from swarmctl.plan.suggest import similar_choice
 from swarmctl.render.printer import Output
 
 PROGRAM: Final = "swarmctl"
 # The exit code that a shell reports for a program that SIGINT ended.
 INTERRUPTED: Final = 130
+# The message about a word that is none of a flag's choices.
+_NOT_ONE_OF: Final = re.compile(r"(?P<begin>.*: )'(?P<given>[^']*)' is not one of (?P<choices>.*)")
 # Typer raises errors of click, either its own copy or the real one; both have an ancestor of this name.
 _COMMAND_LINE_ERROR: Final = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
@@ -58,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command line; returns the exit code."""
     try:
         _check_text(arguments)
-        code = command().main(list(arguments), PROGRAM, standalone_mode=False)
+        code = command().main(list(arguments) or ["--help"], PROGRAM, standalone_mode=False)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the last place before the user, who wants no traceback
@@ -148,4 +152,6 @@ def _usage(error: Any) -> ProgramExit:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else PROGRAM
     message = one_line(error.format_message(), 500).replace("Value error, ", "").rstrip(".")
+    if (wrong := _NOT_ONE_OF.match(message)) and (word := similar_choice(wrong["given"], wrong["choices"])):
+        message = f"{wrong['begin']}'{wrong['given']}'. Did you mean '{word}'?"
     return ProgramExit(ExitCode.USAGE, message[:1].lower() + message[1:], hint=f"see {path} --help")

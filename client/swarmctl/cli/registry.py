@@ -13,10 +13,11 @@ from keyword import iskeyword
 from typing import Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from amplifier_swarm.exits import ExitCode
 from swarmctl.cli.context import CommandContext
+from swarmctl.cli.examples import epilog
 from swarmctl.cli.options import GlobalOptions, merged_options, with_options
 
 # The exit code that a shell reports for a program that SIGPIPE ended.
@@ -106,7 +107,28 @@ COMMANDS: Final = {
 }
 
 
-class CommandGroup(TyperGroup):
+class _ShortHelp:
+    """A mixin for commands: flags without a type and without their variables, which the epilog names once."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Returns the parameters, as help pages show them."""
+        found: list[Any] = super().get_params(ctx)  # type: ignore[misc]  # of the command
+        for parameter in found:
+            parameter.show_envvar = False
+            if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+                parameter.metavar = ""
+        return found
+
+
+class _Leaf(_ShortHelp, TyperCommand):
+    """A command of Typer with a short help page."""
+
+
+class _Noun(_ShortHelp, TyperGroup):
+    """A group of Typer with a short help page."""
+
+
+class CommandGroup(_ShortHelp, TyperGroup):
     """A Typer group that lists placeholders, and loads the real command when it is called."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
@@ -123,19 +145,28 @@ def load(command: Command) -> Any:
     settings = {**HELP, "auto_envvar_prefix": f"SWARMCTL_{command.name}".replace("-", "_").upper()}
     if nested is None:
         app = typer.Typer(add_completion=False, context_settings=settings)
-        app.command(command.name, help=command.summary + _long_help(module.run))(
-            with_options(module.run, call)
-        )
+        app.command(
+            command.name,
+            cls=_Leaf,
+            help=command.summary + _long_help(module.run),
+            epilog=epilog(command.name),
+        )(with_options(module.run, call))
         return typer.main.get_command(app)
     app = typer.Typer(
-        name=command.name, help=command.summary, add_completion=False, context_settings=settings
+        name=command.name,
+        cls=_Noun,
+        help=command.summary,
+        epilog=epilog(command.name),
+        add_completion=False,
+        context_settings=settings,
     )
     if alone := getattr(module, "run", None):
         app.callback(invoke_without_command=True)(_unless_nested(with_options(alone, call)))
     else:
         app.callback()(_no_callback)
     for name, function in nested.items():
-        app.command(name, help=function.__doc__)(with_options(function, call))
+        path = f"{command.name} {name}"
+        app.command(name, cls=_Leaf, help=function.__doc__, epilog=epilog(path))(with_options(function, call))
     return typer.main.get_command(app)
 
 

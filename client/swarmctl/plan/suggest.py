@@ -1,5 +1,6 @@
 """Suggestions for fields that do not exist."""
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Final
@@ -16,6 +17,29 @@ _SYNONYMS: Final = {
     "needs": "dependencies",
     "blocked_by": "dependencies",
 }
+# Statuses as other tools call them.
+_STATUS_SYNONYMS: Final = {
+    "running": "in_progress",
+    "active": "in_progress",
+    "started": "in_progress",
+    "pending": "not_started",
+    "ready": "not_started",
+    "todo": "not_started",
+    "waiting": "blocked",
+    "done": "completed",
+    "finished": "completed",
+    "succeeded": "completed",
+    "error": "failed",
+    "cancelled": "killed",
+    "canceled": "killed",
+}
+
+
+def similar_choice(given: str, choices: str) -> str | None:
+    """Returns the choice that is meant by a word; None if none is similar. The choices are quoted in one text."""
+    known = re.findall(r"'([^']*)'", choices)
+    meant = _STATUS_SYNONYMS.get(given.lower())
+    return meant if meant in known else similar_word(given, known)
 
 
 def similar_word(key: str, known: Sequence[str]) -> str | None:

@@ -1,6 +1,7 @@
 """The command line itself: options before and after the command, help, and failures in one line."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from amplifier_swarm.vocabulary import StatusName
 from support.operator import FakeOperator
 from swarmctl import main, text_format
+from swarmctl.cli.examples import EXAMPLES
 from swarmctl.cli.registry import BROKEN_PIPE, COMMANDS, load
 from swarmctl.commands import logs, token
 from unit.client.conftest import Ctl
@@ -54,6 +56,35 @@ def test_help_shows_the_commands_in_their_groups(alone: Ctl) -> None:
         assert verb.panel in result.out
 
 
+def test_without_arguments_it_prints_its_help(alone: Ctl) -> None:
+    assert alone() == alone("--help")
+
+
+@pytest.mark.parametrize("path", EXAMPLES)
+def test_an_example_is_a_command_line_that_is_understood(path: str) -> None:
+    for line in EXAMPLES[path]:
+        words = shlex.split(line.split(" | ")[-1])
+        verb = load(COMMANDS[words[1]])
+        assert " ".join(words[1:]).startswith(path)
+        with verb.make_context(words[1], words[2:]) as context:
+            assert context.command is verb
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_a_help_page_has_examples_and_no_words_of_its_makers(
+    alone: Ctl, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    page = alone("list", "--help").out
+
+    assert "swarmctl list --status in_progress" in page
+    assert "<bool>" not in page
+    assert "[env var" not in page
+    assert " ".join(page.split()).count("SWARMCTL_LIST_FLAG") == 1
+    assert max(map(len, page.splitlines())) <= width
+
+
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_every_command_and_every_option_has_help(verb: str) -> None:
     command = load(COMMANDS[verb])
@@ -68,7 +99,15 @@ def test_every_command_and_every_option_has_help(verb: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ([], "missing command; see swarmctl --help"),
+        (["--no-color"], "missing command; see swarmctl --help"),
+        (
+            ["list", "--status", "running"],
+            "invalid value for '--status': 'running'. Did you mean 'in_progress'?; see swarmctl list --help",
+        ),
+        (
+            ["list", "--status", "faild"],
+            "invalid value for '--status': 'faild'. Did you mean 'failed'?; see swarmctl list --help",
+        ),
         (["show", "\udcff"], "not valid UTF-8: \\udcff; correct the argument"),
         (["kil"], "no such command 'kil'. Did you mean 'kill'?; see swarmctl --help"),
         (["kill"], "missing argument 'TASK…'; see swarmctl kill --help"),
