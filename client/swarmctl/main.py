@@ -25,6 +25,7 @@ from swarmctl.cli.options import (
     TlsFingerprintOption,
     TlsKeyOption,
     TokenFileOption,
+    UtcOption,
     merged_options,
 )
 from swarmctl.cli.registry import COMMANDS, HELP, CommandGroup
@@ -115,6 +116,7 @@ def _root(
     tls_key: TlsKeyOption = None,
     output: OutputOption = Output.TABLE,
     no_color: NoColorOption = False,
+    utc: UtcOption = False,
     _version: Annotated[
         bool,
         typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),

@@ -1,7 +1,9 @@
 """Text for people: times, spans, numbers. Re-exports the words of documents, which tables use too."""
 
+import os
+import time
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -27,13 +29,16 @@ __all__ = [
     "clock",
     "dollars",
     "finite",
+    "hours",
     "iso",
+    "moment",
     "plural",
     "priority_word",
     "seconds",
     "seconds_of",
     "span",
     "tokens",
+    "use_utc",
     "value_of",
     "word",
     "words_of",
@@ -46,10 +51,29 @@ HIGHEST_PRIORITY: Final = 1000
 _PRIORITY_WORDS: Final = {number: word for word, number in PRIORITIES.items()}
 
 
-def clock(message: Message, field: str) -> str:
-    """Returns the time of day of a timestamp field, in the local time zone."""
+def use_utc() -> None:
+    """Makes UTC the local time zone of this process, so that all output has it."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+
+
+def clock(message: Message, field: str, *, now: datetime | None = None) -> str:
+    """Returns the local time of day of a timestamp field, with the date before it unless that is today's."""
+    if not message.HasField(field):
+        return "--:--:--"
+    local = _local(message, field)
+    today = (now or datetime.now(UTC)).astimezone().date()
+    return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")
+
+
+def moment(message: Message, field: str) -> str:
+    """Returns the local date and time of a timestamp field with the offset from UTC; empty if it is unset."""
+    return _local(message, field).isoformat(" ", "seconds") if message.HasField(field) else ""
+
+
+def _local(message: Message, field: str) -> datetime:
     stamp: Timestamp = getattr(message, field)
-    return stamp.ToDatetime(UTC).astimezone().strftime("%H:%M:%S")
+    return stamp.ToDatetime(UTC).astimezone()
 
 
 def between(message: Message, begin: str, end: str) -> float | None:
@@ -84,9 +108,16 @@ def tokens(usage: Usage) -> str:
 def dollars(cost: str) -> str:
     """Returns a cost for people; a text that is not a number stays as it is."""
     try:
-        return f"${Decimal(cost):.4f}"
+        amount = Decimal(cost)
+        return f"${amount:,.2f}" if abs(amount) >= 1 else f"${amount:.4f}"
     except InvalidOperation:
         return cost
+
+
+def hours(done: float, everything: float) -> str:
+    """Returns how many of the estimated hours are done; only the estimate while none is."""
+    total = f"{everything:,g} estimated {'hour' if everything == 1 else 'hours'}"
+    return f"{done:,g} of {total}" if done else total
 
 
 def plural(count: int, noun: str) -> str:

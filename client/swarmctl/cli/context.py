@@ -36,6 +36,11 @@ class CommandContext:
 
     def __init__(self, options: GlobalOptions) -> None:
         self.options = options
+        if options.utc:
+            # Imported here: it loads protobuf, and few commands need it.
+            from swarmctl.text_format import use_utc  # noqa: PLC0415
+
+            use_utc()
         self.printer = Printer(options.output, no_color=options.no_color)
         self._connection: Connection | None = None
         self._reading_server: ReadingServer | None = None

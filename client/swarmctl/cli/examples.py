@@ -32,6 +32,8 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "hold": ("swarmctl hold 2.1 --cause 'wait for the review'",),
     "unhold": ("swarmctl unhold 2.1",),
     "answer": ("swarmctl answer 2.1 'Keep the old name.'", "swarmctl answer 2.1 --option 2"),
+    "approve": ("swarmctl approve 2.1",),
+    "reject": ("swarmctl reject 2.1 --because 'The names of the columns have changed.'",),
     "note": ("swarmctl note 2.1 'The tests need a database.'",),
     "depend": ("swarmctl depend 2.1 --on 1.3", "swarmctl depend 2.1 --on 1.3 --remove"),
     "pause": ("swarmctl pause",),

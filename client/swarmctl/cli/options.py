@@ -114,6 +114,17 @@ NoColorOption = Annotated[
 ]
 
 
+UtcOption = Annotated[
+    bool,
+    typer.Option(
+        "--utc",
+        envvar="SWARMCTL_UTC",
+        help="Print times in UTC; else in the local time zone. JSON and YAML always have UTC.",
+        rich_help_panel=PANEL,
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class GlobalOptions:
     """The values of the common options."""
@@ -127,6 +138,7 @@ class GlobalOptions:
     tls_key: Path | None = None
     output: Output = Output.TABLE
     no_color: bool = False
+    utc: bool = False
     # The flags given on the command line; some commands refuse some of them.
     given: frozenset[str] = frozenset()
 
@@ -140,6 +152,7 @@ _ANNOTATIONS: Final[Mapping[str, Any]] = {
     "tls_key": TlsKeyOption,
     "output": OutputOption,
     "no_color": NoColorOption,
+    "utc": UtcOption,
 }
 _DEFAULTS: Final = {
     field.name: field.default for field in fields(GlobalOptions) if field.name in _ANNOTATIONS

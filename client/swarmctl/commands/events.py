@@ -1,11 +1,13 @@
 """`swarmctl events`."""
 
+from collections import deque
 from typing import Annotated
 
 import typer
 
 from amplifier_swarm.documents.events import event_document
-from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest
+from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest, GetTaskRequest
+from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from swarmctl.api import streams
 from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.completion import complete_task_ids
@@ -23,9 +25,22 @@ def run(
     after: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, metavar="SEQ", help="Only those after this number.")
     ] = 0,
+    tail: Annotated[int, typer.Option(min=0, metavar="N", help="Begin with the last N of them.")] = 0,
 ) -> None:
     stub = ctl.stub if follow_on else ctl.reading_stub
     # Resolves the prefix of an id, and reports a typo before the wait.
     task_id = task and stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S).task.task_id
+    if tail:
+        after = max(after, _before_last(stub, task_id, tail))
     batches = streams.events(stub, after=after, task_id=task_id, follow=follow_on)
     ctl.printer.stream((event for batch in batches for event in batch), event_document, event_line)
+
+
+def _before_last(stub: OperatorServiceStub, task_id: str, number: int) -> int:
+    """Returns the number of the event before the last ones: of the task, or of the swarm."""
+    if not task_id:
+        # The sequence of events has no gap.
+        return stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm.last_event_seq - number
+    past = streams.events(stub, after=0, task_id=task_id, follow=False)
+    last = deque((event.seq for batch in past for event in batch), maxlen=number)
+    return last[0] - 1 if last else 0

@@ -26,7 +26,7 @@ def artifacts_blocks(answer: ListArtifactsResponse) -> Blocks:
             cell(artifact.attempt),
             cell(printable(artifact.name)),
             cell(f"{artifact.size:,}"),
-            cell(text_format.iso(artifact, "stored_at")),
+            cell(text_format.moment(artifact, "stored_at")),
             cell("lost", "red") if artifact.lost else cell(artifact.sha256[:_SHORT]),
         )
         for artifact in answer.artifacts

@@ -13,7 +13,7 @@ RESUME: Final = "swarmctl resume"
 
 def event_line(event: Event) -> str:
     """Returns an event for people, with the number that `--after` takes."""
-    return f"{event.seq:>6}  {text_format.iso(event, 'happened_at') or '-'}  {event_text(event)}"
+    return f"{event.seq:>6}  {text_format.moment(event, 'happened_at') or '-'}  {event_text(event)}"
 
 
 def event_text(event: Event, *, resume: str = RESUME) -> str:

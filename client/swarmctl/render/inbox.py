@@ -68,12 +68,12 @@ def said_blocks(task_id: str, holds: Sequence[Hold], notes: Sequence[Note]) -> I
     for hold in holds:
         kind = text_format.word(HoldKind, hold.kind)
         by = f" by {one_line(hold.held_by, NAME_LIMIT)}" if hold.held_by else ""
-        yield Prose(f"{kind}{by}, since {text_format.iso(hold, 'since')}", indent=0)
+        yield Prose(f"{kind}{by}, since {text_format.moment(hold, 'since')}", indent=0)
         yield prose(hold_text(hold))
         if not hold.HasField("ended_at"):
             yield Prose(f"`{settle_command(task_id, hold)}` settles it", indent=0)
             continue
-        ended = text_format.iso(hold, "ended_at")
+        ended = text_format.moment(hold, "ended_at")
         who = one_line(hold.ended_by, NAME_LIMIT)
         if hold.approved:
             yield Prose(f"{who or 'a person'} approved at {ended}", indent=0)
@@ -87,7 +87,7 @@ def said_blocks(task_id: str, holds: Sequence[Hold], notes: Sequence[Note]) -> I
         yield Heading("Notes")
     for note in notes:
         who = one_line(note.author, NAME_LIMIT) or "a person"
-        yield Prose(f"{who}, {text_format.iso(note, 'noted_at')}", indent=0)
+        yield Prose(f"{who}, {text_format.moment(note, 'noted_at')}", indent=0)
         yield prose(note.text)
 
 

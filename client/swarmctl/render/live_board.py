@@ -150,7 +150,7 @@ def progress_text(swarm: Swarm, done: int) -> str:
     everything = total(swarm)
     parts = [f"{done:,}/{everything:,}", f"{100 * done // max(1, everything)}%"]
     if swarm.estimated_hours:
-        parts.append(f"{swarm.completed_hours:g} of {swarm.estimated_hours:g} estimated hours")
+        parts.append(text_format.hours(swarm.completed_hours, swarm.estimated_hours))
     return "  ".join(parts)
 
 

@@ -1,7 +1,9 @@
 """The output and actions of sessions, one entry after the other."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from amplifier_swarm.documents import Document
@@ -29,11 +31,32 @@ class LogLine:
     first: bool
 
 
-def log_lines(answers: Iterable[TailLogResponse]) -> Iterator[LogLine]:
-    """Yields the entries of a stream as they arrive."""
+def every_entry(_: LogEntry) -> bool:
+    """Returns True."""
+    return True
+
+
+def chosen(*, since_s: float | None, pattern: re.Pattern[str]) -> Callable[[LogEntry], bool]:
+    """Returns the choice of the entries that are at most so old now and in whose text the pattern is found.
+
+    An entry without a time is taken for a new one.
+    """
+    begin = None if since_s is None else datetime.now(UTC) - timedelta(seconds=since_s)
+
+    def choose(entry: LogEntry) -> bool:
+        late = begin is None or not entry.HasField("logged_at") or entry.logged_at.ToDatetime(UTC) >= begin
+        return late and pattern.search(entry.text) is not None
+
+    return choose
+
+
+def log_lines(
+    answers: Iterable[TailLogResponse], choose: Callable[[LogEntry], bool] = every_entry
+) -> Iterator[LogLine]:
+    """Yields the chosen entries of a stream as they arrive."""
     session = None
     for answer in answers:
-        for entry in answer.entries:
+        for entry in filter(choose, answer.entries):
             yield LogLine(answer, entry, first=answer.session_id != session)
             session = answer.session_id
 
@@ -43,9 +66,11 @@ def line_document(line: LogLine) -> Document:
     return entry_document(line.source, line.entry)
 
 
-def line_text(line: LogLine) -> str:
-    """Returns the entry for people."""
+def line_text(line: LogLine, *, timestamps: bool = False) -> str:
+    """Returns the entry for people, with its local time if that is asked for."""
     mark = _MARKS.get(line.entry.kind, "  ")
+    if timestamps:
+        mark = f"{text_format.moment(line.entry, 'logged_at') or '-'} {mark}"
     text = mark + line.entry.text.rstrip("\n").replace("\n", "\n  ")
     if not line.first:
         return text

@@ -85,9 +85,9 @@ def _task_facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attem
         ("approval", cell(text_format.word(ApprovalPoint, definition.approve))),
         ("work", cell(_work_text(task))),
         ("sandbox", cell(_sandbox_text(definition))),
-        ("created", cell(text_format.iso(task, "created_at"))),
-        ("started", cell(text_format.iso(task, "started_at"))),
-        ("ended", cell(text_format.iso(task, "completed_at"))),
+        ("created", cell(text_format.moment(task, "created_at"))),
+        ("started", cell(text_format.moment(task, "started_at"))),
+        ("ended", cell(text_format.moment(task, "completed_at"))),
         ("used", cell(text_format.tokens(task.usage))),
         ("findings", cell(course_text(attempts))),
         ("last error", cell(task.last_error, "red")),
@@ -145,7 +145,7 @@ def _attempt_blocks(attempt: Attempt, attempts: Sequence[Attempt]) -> Iterator[B
         ("lands", cell(f"the work of attempt {attempt.work_of}" if attempt.work_of else None)),
         ("outcome", _outcome_cell(attempt)),
         ("worker", cell(attempt.worker)),
-        ("claimed", cell(text_format.iso(attempt, "claimed_at"))),
+        ("claimed", cell(text_format.moment(attempt, "claimed_at"))),
         ("took", cell(took)),
     )
     if attempt.error:

@@ -59,7 +59,7 @@ def rehearsal_blocks(count: int) -> Blocks:
 
 
 def _pause_text(paused: PausedRunner) -> str:
-    at = text_format.iso(paused, "paused_at")
+    at = text_format.moment(paused, "paused_at")
     since = f" since {at}" if at else ""
     cause = paused.cause or "its provider refused for good"
     role = text_format.word(SessionRole, paused.breaker.role)
@@ -82,7 +82,7 @@ def _freed_text(paused: PausedRunner, resume: str) -> str:
 
 def swarm_blocks(swarm: Swarm) -> Blocks:
     """Returns an overview of the swarm."""
-    hours = f"{swarm.completed_hours:g} of {swarm.estimated_hours:g}" if swarm.estimated_hours else None
+    hours = text_format.hours(swarm.completed_hours, swarm.estimated_hours) if swarm.estimated_hours else None
     done = counts(swarm)["completed"]
     rows = [(status_cell(c.status), cell(c.count)) for c in sorted(swarm.counts, key=lambda c: c.status)]
     return [
@@ -95,7 +95,7 @@ def swarm_blocks(swarm: Swarm) -> Blocks:
             ),
             ("tasks", cell(f"{done:,} of {total(swarm):,} completed")),
             ("hours", cell(hours)),
-            ("workers", cell(f"{swarm.workers}, with {text_format.plural(swarm.slots, 'slot')}")),
+            ("workers", cell(f"{swarm.workers:,}, with {text_format.plural(swarm.slots, 'slot')}")),
             ("used", cell(text_format.tokens(swarm.usage))),
         ),
         Heading("Tasks by status"),

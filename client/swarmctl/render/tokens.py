@@ -64,9 +64,9 @@ def tokens_blocks(tokens: Sequence[Token]) -> Blocks:
             cell(token.token_id),
             cell(text_format.word(Role, token.role)),
             cell(text_format.word(TokenKind, token.kind)),
-            cell(text_format.iso(token, "created_at")),
-            cell(text_format.iso(token, "expires_at")),
-            cell(text_format.iso(token, "revoked_at")),
+            cell(text_format.moment(token, "created_at")),
+            cell(text_format.moment(token, "expires_at")),
+            cell(text_format.moment(token, "revoked_at")),
             cell(_use(token)),
             cell(",".join(f"{key}={value}" for key, value in sorted(token.labels.items()))),
             cell(token.name),
@@ -78,7 +78,7 @@ def tokens_blocks(tokens: Sequence[Token]) -> Blocks:
 
 def _use(token: Token) -> str:
     """Returns how often a join token was exchanged and when last; of a credential, who has it, from which token."""
-    at = text_format.iso(token, "used_at")
+    at = text_format.moment(token, "used_at")
     if token.kind == TokenKind.TOKEN_KIND_JOIN:
         often = f"{token.uses} of {token.max_uses}" if token.max_uses else f"{token.uses}"
         return f"{often}, {at}" if at else often

@@ -37,7 +37,7 @@ def workers_blocks(workers: Sequence[Worker]) -> Blocks:
             cell(worker.runner),
             cell(worker.host),
             cell(worker.pid or None),
-            cell(text_format.iso(worker, "last_seen_at")),
+            cell(text_format.moment(worker, "last_seen_at")),
             cell(", ".join(worker.task_ids)),
         )
         for worker in workers

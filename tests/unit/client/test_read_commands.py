@@ -17,6 +17,7 @@ from unit.client.conftest import Ctl, in_every_form
 
 AT = Timestamp(seconds=1_800_000_000, nanos=123_456_789)
 AT_TEXT = "2027-01-15T08:00:00.123Z"
+AT_LOCAL = "2027-01-15 08:00:00+00:00"
 LATER = Timestamp(seconds=1_800_000_065)
 
 # The keys that interface.md promises to programs.
@@ -324,7 +325,7 @@ def test_status_begins_with_the_runners_that_are_paused(ctl: Ctl, operator: Fake
     expected = {"runner": "amplifier", "cause": "401:\nno such key", "paused_at": AT_TEXT}
     assert {name: found[name] for name in expected} == expected
     assert text.splitlines()[:2] == [
-        f"Runner amplifier is paused since {AT_TEXT}: 401: no such key",
+        f"Runner amplifier is paused since {AT_LOCAL}: 401: no such key",
         "  Mend that, then `swarmctl resume`; until then it starts no session.",
     ]
 
@@ -380,7 +381,7 @@ def test_the_event_of_a_paused_runner_says_what_to_do(ctl: Ctl, operator: FakeOp
 
     text = ctl("events").out
 
-    assert text.startswith(f"     7  {AT_TEXT}  runner paused (w1, a): amplifier: 444")
+    assert text.startswith(f"     7  {AT_LOCAL}  runner paused (w1, a): amplifier: 444")
     assert text.endswith("4…; mend that, then `swarmctl resume`\n")
     assert json.loads(ctl("events", "-o", "json").out)["kind"] == "runner_paused"
 
@@ -423,7 +424,7 @@ def test_events_are_lines_or_a_document_each(ctl: Ctl, operator: FakeOperator) -
     [request] = operator.asked("WatchEvents")
     assert (request.after_seq, request.task_id, request.follow) == (6, "a", False)
     assert ctl("events").out.splitlines()[0] == (
-        f"     7  {AT_TEXT}  a task failed (attempt 2, w1): boom 8 forged"
+        f"     7  {AT_LOCAL}  a task failed (attempt 2, w1): boom 8 forged"
     )
     assert [d["seq"] for d in yaml.safe_load_all(ctl("events", "-o", "yaml").out)] == [7, 8]
 
