@@ -36,7 +36,7 @@ from swarmctl.render.printer import Output
 PROGRAM: Final = "swarmctl"
 # The exit code that a shell reports for a program that SIGINT ended.
 INTERRUPTED: Final = 130
-# The message about a word that is none of a flag's choices.
+# The message about a word that a flag does not take.
 _NOT_ONE_OF: Final = re.compile(r"(?P<begin>.*: )'(?P<given>[^']*)' is not one of (?P<choices>.*)")
 # Typer raises errors of click, either its own copy or the real one; both have an ancestor of this name.
 _COMMAND_LINE_ERROR: Final = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")

@@ -41,7 +41,7 @@ def reason_text(task: Task) -> str:
 
 def error_text(task: Task) -> str:
     """Returns what stops or stopped the task, without a mark of rehearsals."""
-    if task.blocked_by:
+    if task.blocked_by and not task.HasField("completed_at"):
         return "waits for " + ", ".join(task.blocked_by)
     if task.HasField("hold"):
         return f"{text_format.word(HoldKind, task.hold.kind)}: {task.hold.text}"

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from amplifier_swarm.documents.swarm import counts, total
+from amplifier_swarm.documents.swarm import counts
 from amplifier_swarm.v1.swarm_pb2 import Swarm, SwarmMode, WorkerStatus
 from swarmctl import text_format
 from swarmctl.render.blocks import Cell, Prose, cell
-from swarmctl.render.live_board import finished_count, progress_text
+from swarmctl.render.live_board import bar_cells, finished_count, progress_text
 from swarmctl.render.swarm import mode_cell, warning_blocks
 from swarmctl.render.tasks import STYLES
 from swarmctl.tui.snapshot import ListPage, SwarmSnapshot, View
@@ -16,7 +16,7 @@ from swarmctl.tui.tables import ago, silent_workers
 
 Line = Sequence[Cell]
 
-_BAR_WIDTH: Final = 40
+_BAR_WIDTH: Final = 32
 # The number of problems that are listed; the rest is counted.
 _ATTENTION_LIMIT: Final = 6
 _NAMED: Final = 5
@@ -30,21 +30,9 @@ def summary_lines(snapshot: SwarmSnapshot, server: str) -> Sequence[Line]:
     crew = f"{text_format.plural(swarm.workers, 'worker')} with {text_format.plural(swarm.slots, 'slot')}, {busy} busy"
     return [
         [Cell("Amplifier Swarm  ", "bold"), mode_cell(swarm), Cell("  "), cell(f"at {server}", "dim")],
-        [*_bar(swarm), Cell("  "), cell(progress_text(swarm, finished_count(swarm)))],
+        [*bar_cells(swarm, _BAR_WIDTH), Cell("  "), cell(progress_text(swarm, finished_count(swarm)))],
         _counts(swarm),
         [cell(f"{crew}; used {used}" if used else crew)],
-    ]
-
-
-def _bar(swarm: Swarm) -> Line:
-    """Returns a progress bar: completed, ended otherwise, and the rest."""
-    everything = max(1, total(swarm))
-    completed = counts(swarm)["completed"] * _BAR_WIDTH // everything
-    done = finished_count(swarm) * _BAR_WIDTH // everything
-    return [
-        Cell("━" * completed, "green"),
-        Cell("━" * (done - completed), "red"),
-        Cell("━" * (_BAR_WIDTH - done), "bright_black"),
     ]
 
 

@@ -1,6 +1,7 @@
 """Output on a terminal: tables that fit, ids that are whole, a board that keeps its place."""
 
 import io
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,12 +9,12 @@ from rich.console import Console
 
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.session_pb2 import Usage
-from amplifier_swarm.v1.swarm_pb2 import PausedRunner, StatusCount, Swarm, SwarmMode, Worker
+from amplifier_swarm.v1.swarm_pb2 import PausedRunner, StatusCount, Swarm, SwarmMode, Worker, WorkerStatus
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from support.operator import FakeOperator
 from swarmctl.render.align import aligned
 from swarmctl.render.blocks import NARROWEST, Column, Heading, Prose, Table, cell
-from swarmctl.render.live_board import BoardState, LiveBoard
+from swarmctl.render.live_board import BoardState, LiveBoard, Pace, bar_cells
 from swarmctl.render.tasks import list_blocks
 from swarmctl.render.terminal import print_blocks
 from swarmctl.text_format import span, tokens
@@ -171,13 +172,57 @@ def test_the_bar_has_its_numbers(running: int, hours: dict[str, float], numbers:
     lines = drawn(LiveBoard(on, board(running, **hours)), on)
 
     [bar] = [line for line in lines if line.endswith(f"  {numbers}")]
-    assert len(bar) == 40 + 2 + len(numbers)
+    assert len(bar) == 32 + 2 + len(numbers)
 
 
 def test_a_plan_without_tasks_has_a_bar_too() -> None:
     on = console(100)
 
     assert any(line.endswith("0/0  0%") for line in drawn(LiveBoard(on, BoardState(Swarm(), [], [])), on))
+
+
+ENDED = Swarm(
+    counts=[
+        StatusCount(status=TaskStatus.TASK_STATUS_COMPLETED, count=4),
+        StatusCount(status=TaskStatus.TASK_STATUS_FAILED, count=2),
+        StatusCount(status=TaskStatus.TASK_STATUS_SKIPPED, count=2),
+        StatusCount(status=TaskStatus.TASK_STATUS_BLOCKED, count=8),
+    ]
+)
+
+
+def test_completed_and_ended_are_told_apart_and_only_failures_are_red() -> None:
+    on = console(80)
+
+    lines = drawn(LiveBoard(on, BoardState(ENDED, [], [])), on)
+
+    assert any(line.endswith("  8/16 ended  50%") for line in lines)
+    bar = [(len(one.text), one.style) for one in bar_cells(ENDED, 32)]
+    assert bar == [(8, "green"), (4, "red"), (4, "yellow"), (16, "bright_black")]
+
+
+@pytest.mark.parametrize(
+    ("ended_before", "text"),
+    [
+        (6, "2m00s"),
+        (4, "2m00s, 120 tasks an hour, about 4m00s left"),
+    ],
+)
+def test_the_pace_is_told_once_enough_tasks_have_ended(ended_before: int, text: str) -> None:
+    assert Pace(100.0, ended_before).text(ENDED, 220.0) == text
+
+
+def test_a_board_begins_with_the_workers_that_are_silent() -> None:
+    on = console(100)
+    silent = Worker(name="w1", status=WorkerStatus.WORKER_STATUS_SUSPECT, task_ids=["2.1"])
+    silent.last_seen_at.FromDatetime(datetime.now(UTC) - timedelta(minutes=6, seconds=5))
+    heard = Worker(name="w2", status=WorkerStatus.WORKER_STATUS_ONLINE)
+
+    lines = drawn(LiveBoard(on, BoardState(ENDED, [], [heard, silent])), on)
+
+    assert lines[0].startswith("w1: nothing heard for 6m0")
+    assert lines[0].endswith("; it has 2.1")
+    assert lines[1].startswith("tasks ")
 
 
 PAUSED = PausedRunner(runner="amplifier-agent", cause="no credit\x1b[2J left")

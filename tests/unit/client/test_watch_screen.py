@@ -82,7 +82,7 @@ def swarm(operator: FakeOperator, monkeypatch: pytest.MonkeyPatch) -> FakeOperat
 
 OVERVIEW = """\
  Amplifier Swarm  running  at host:7433
- ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  2/4 50% 12.5 of 40 estimated hours
+ ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  2/4 ended 50% 12.5 of 40 estimated hours
  1 not_started, 1 in_progress, 1 completed, 1 failed
  2 workers with 4 slots, 1 busy; used 5,000 in, 700 out, $1.25
  Worker w2 has been silent since the server started
