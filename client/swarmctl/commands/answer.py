@@ -6,12 +6,12 @@ import typer
 
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from amplifier_swarm.v1.hold_pb2 import HoldKind
 from amplifier_swarm.v1.operator_service_pb2 import AnswerTaskRequest, GetTaskRequest
 from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.arguments import TaskId
 from swarmctl.cli.context import CommandContext
 from swarmctl.plan.source import STDIN, read_source
+from swarmctl.render.inbox import ANSWERED
 from swarmctl.render.tasks import changed_blocks
 
 
@@ -31,7 +31,7 @@ def run(
     if bool(text) == bool(option):
         raise ProgramExit(ExitCode.USAGE, "give an answer", hint="TEXT, or --option N")
     found = ctl.stub.GetTask(GetTaskRequest(task_id=task), timeout=DEADLINE_S)
-    questions = [hold for hold in found.holds if hold.kind == HoldKind.HOLD_KIND_QUESTION]
+    questions = [hold for hold in found.holds if hold.kind in ANSWERED]
     if not questions:
         raise ProgramExit(ExitCode.CONFLICT, f"task {found.task.task_id!r} has asked nothing")
     request = AnswerTaskRequest(

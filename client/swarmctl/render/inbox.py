@@ -23,6 +23,8 @@ from swarmctl.render.blocks import (
     reason_column,
 )
 
+# What `answer` ends.
+ANSWERED: Final = (HoldKind.HOLD_KIND_QUESTION, HoldKind.HOLD_KIND_NO_PROGRESS)
 # Of a name of a token, as it is shown.
 NAME_LIMIT: Final = 60
 COLUMNS: Final = (
@@ -48,7 +50,7 @@ def inbox_blocks(inbox: ListInboxResponse) -> Blocks:
 def settle_command(task_id: str, hold: Hold) -> str:
     """Returns the command that ends the hold."""
     name = shlex.quote(task_id)
-    if hold.kind == HoldKind.HOLD_KIND_QUESTION:
+    if hold.kind in ANSWERED:
         return f"swarmctl answer {name} {'--option N' if hold.options else 'TEXT'}"
     if hold.kind == HoldKind.HOLD_KIND_APPROVAL:
         return f"swarmctl approve {name}"

@@ -13,6 +13,7 @@ from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from swarmctl.api import stop_wait
 from swarmctl.api.errors import explain
+from swarmctl.render.inbox import ANSWERED
 from swarmctl.tui import requests
 from swarmctl.tui.confirm_dialog import ConfirmDialog
 from swarmctl.tui.poller import run_in_background
@@ -59,7 +60,7 @@ class TuiActions:
             dialog = ConfirmDialog(f"Approve {task_id}?", details, hint=hint, yes="approve or reject")
             self._confirm(dialog, lambda typed: requests.approve(self._stub, task_id, hold, reason=typed))
             return
-        if hold.kind != HoldKind.HOLD_KIND_QUESTION:
+        if hold.kind not in ANSWERED:
             details = [text, "It may start again."]
             dialog = ConfirmDialog(f"Let {task_id} start?", details, hint="Enter does it", yes="let it start")
             self._confirm(dialog, lambda _: requests.unhold(self._stub, task_id))

@@ -92,12 +92,13 @@ def decide(
     earlier_findings: Sequence[Sequence[str]],
     interruptions: int = 0,
     lands_work: bool = False,
+    stuck: NewHold | None = None,
 ) -> Decision:
     """Decides on the outcome of the task's open attempt.
 
     `earlier_findings` are the ids of the findings of the latest rejected attempts, the latest first; `interruptions`
     counts the attempts right before this one that were interrupted. `lands_work` says that the attempt lands work which
-    was accepted before, so that nobody is asked about it again.
+    was accepted before, so that nobody is asked about it again. `stuck` is set if the attempt changed nothing any more.
     """
     if task.status is TaskStatus.KILLING:
         # A kill wins over a result that comes later; the result is kept.
@@ -110,6 +111,8 @@ def decide(
     # A worker that fails before the go is charged like a session that fails: free of charge, it could loop forever.
     if outcome.kind is OutcomeKind.COMPLETED:
         return _decide_completed(task, outcome, lands_work=lands_work)
+    if stuck is not None and task.failures < task.max_retries and not outcome.survivors:
+        return _hold(FailureClass.VALIDATION_FAILED, outcome.error, stuck)
     return _decide_failed(task, outcome, rule, earlier_findings, interruptions=interruptions)
 
 

@@ -22,6 +22,20 @@ class HoldKind(StrEnum):
     QUESTION = "question"  # the builder asks, or names what blocks it
     SUSPENDED = "suspended"  # an operator holds the task
     APPROVAL = "approval"  # the task waits at the point that its definition names
+    NO_PROGRESS = "no_progress"  # two attempts have left the same change and the same red checks
+
+
+# What an answer ends: the next builder gets the text and the answer.
+ANSWERED: Final = (HoldKind.QUESTION, HoldKind.NO_PROGRESS)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedWork:
+    """The work of an attempt that a red check or a validator rejected: its patch, and its report as JSON."""
+
+    attempt: int
+    patch: bytes
+    report: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +115,21 @@ def question_of(report: str, error: str) -> NewHold:
         return NewHold(HoldKind.QUESTION, question["text"][:MAX_TEXT], tuple(question.get("options") or ()))
     texts = [f"{number}. {_with_options(question)}" for number, question in enumerate(questions, 1)]
     return NewHold(HoldKind.QUESTION, "\n".join(texts)[:MAX_TEXT])
+
+
+def no_progress(before: RejectedWork, now: RejectedWork) -> NewHold | None:
+    """Returns the hold of a task whose two attempts in a row left the same patch and the same red checks, else None."""
+    red = _red_checks(now.report)
+    if not red or not now.patch or now.patch != before.patch or red != _red_checks(before.report):
+        return None
+    text = f"attempts {before.attempt} and {now.attempt} left the same change and the same red checks: {', '.join(red)}"
+    return NewHold(HoldKind.NO_PROGRESS, text[:MAX_TEXT])
+
+
+def _red_checks(report: str) -> Sequence[str]:
+    """Returns the commands of the checks that failed, in order."""
+    checks = json.loads(report).get("checks") or ()
+    return [check.get("command", "") for check in checks if check.get("exit_code", 0) != 0]
 
 
 def checked_answer(hold: Hold, text: str, option: int) -> str:

@@ -7,6 +7,7 @@ the right ends with the attempt, and a restart of the server changes nothing.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from swarmd.domain.holds import RejectedWork
 from swarmd.domain.landing import KeptWork, ReportedChange
 from swarmd.domain.model import AttemptKey, TargetKey, TaskKey
 from swarmd.store.transaction import IGNORE_DEFERRED, ReadTx, Tx
@@ -160,3 +161,9 @@ def change_of(tx: ReadTx, task_key: TaskKey, *, number: int) -> StoredChange | N
     """Returns the change of one attempt, of the latest that has one if `number` is 0; None if there is none."""
     row = tx.one("change_of_attempt", task_key=task_key, number=number)
     return None if row is None else StoredChange._make(row)
+
+
+def rejected_before(tx: ReadTx, task_key: TaskKey, *, number: int) -> RejectedWork | None:
+    """Returns the work of the attempt before, of those that had a go; None unless it was rejected with a patch."""
+    row = tx.one("change_rejected_before", task_key=task_key, number=number)
+    return None if row is None or not row[2] or not row[3] else RejectedWork(row[0], row[2], row[3])

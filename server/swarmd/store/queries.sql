@@ -578,6 +578,12 @@ SELECT a.number, json_extract(a.report, '$.landing') IS NOT NULL, a.target_key I
   FROM attempts a LEFT JOIN targets g ON g.key = a.target_key LEFT JOIN changes c ON c.attempt_key = a.key
  WHERE a.task_key = :task_key AND a.outcome = 'completed' ORDER BY a.number DESC LIMIT 1;
 
+-- name: change_rejected_before
+-- The latest attempt before :number that had a go; its patch and report, if it was rejected.
+SELECT a.number, a.failure_class, iif(a.failure_class = 'validation_failed', p.patch, NULL), a.report
+  FROM attempts a LEFT JOIN patches p ON p.attempt_key = a.key
+ WHERE a.task_key = :task_key AND a.number < :number AND a.started_us IS NOT NULL ORDER BY a.number DESC LIMIT 1;
+
 -- name: patch_set
 INSERT INTO patches (attempt_key, patch) VALUES (:attempt_key, :patch)
     ON CONFLICT (attempt_key) DO UPDATE SET patch = excluded.patch;

@@ -17,6 +17,7 @@ from swarmd.domain.decision import (
     release,
 )
 from swarmd.domain.errors import InvalidRequest
+from swarmd.domain.holds import NewHold, RejectedWork, no_progress
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import (
     AttemptOutcome,
@@ -109,6 +110,7 @@ class Outcomes:
             earlier_findings=_earlier_findings(tx, record.task, outcome),
             interruptions=attempts.interruptions(tx, record.lease) if outcome.interrupted else 0,
             lands_work=record.work_of > 0,
+            stuck=_stuck(tx, record, outcome),
         )
         judged = self.breaker.judge(tx, record, outcome, decision)
         if judged is not decision:
@@ -212,6 +214,18 @@ class Outcomes:
         assert record is not None
         cause = "an earlier attempt had completed"
         return self._write(tx, record, release(cause), order=OrderAction.ABANDON, cause=cause)
+
+
+def _stuck(tx: Tx, record: LeaseRecord, outcome: Outcome) -> NewHold | None:
+    """Returns the hold of a task whose attempt left what the one before has left, else None."""
+    rejected = outcome.failure_class is FailureClass.VALIDATION_FAILED and record.task.failures > 0
+    if not rejected or record.task.status is not TaskStatus.IN_PROGRESS or outcome.change is None:
+        return None
+    number = record.lease.number
+    before = landings.rejected_before(tx, record.lease.task_key, number=number)
+    if before is None:
+        return None
+    return no_progress(before, RejectedWork(number, outcome.change.patch, outcome.report))
 
 
 def _earlier_findings(tx: Tx, task: Task, outcome: Outcome) -> Sequence[Sequence[str]]:

@@ -157,6 +157,9 @@ def _hold(task: Task, hold: Hold) -> Reason:
     if hold.kind is HoldKind.SUSPENDED:
         who = f" by {hold.held_by}" if hold.held_by else ""
         message = f"it is held{who}: {hold.text}; `swarmctl unhold {task.task_id}` lets it start"
+    elif hold.kind is HoldKind.NO_PROGRESS:
+        settle = f"`swarmctl answer {task.task_id} TEXT` says what to do, `swarmctl unhold {task.task_id}` tries again"
+        message = f"it makes no progress: {hold.text}; {settle}"
     elif hold.kind is HoldKind.APPROVAL:
         settle = f"`swarmctl approve {task.task_id}`, or `swarmctl reject {task.task_id} --because TEXT`"
         message = f"a person has to approve: {hold.text} {settle}"

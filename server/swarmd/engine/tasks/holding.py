@@ -7,6 +7,7 @@ from typing import Final
 
 from swarmd.domain.errors import HoldRefused, InvalidRequest, InvalidStatus
 from swarmd.domain.holds import (
+    ANSWERED,
     MAX_NOTES,
     Hold,
     HoldKind,
@@ -48,7 +49,7 @@ def hold(tx: Tx, name: str, *, cause: str, actor: str, with_hint: bool = True) -
 
 
 def unhold(tx: Tx, name: str, *, actor: str, with_hint: bool = True) -> TaskKey:
-    """Ends the hold of an operator; a task that is not held is left alone.
+    """Ends the hold of an operator, or of a task without progress; a task that is not held is left alone.
 
     Raises:
         HoldRefused: the task waits for something else.
@@ -58,7 +59,7 @@ def unhold(tx: Tx, name: str, *, actor: str, with_hint: bool = True) -> TaskKey:
         return task.key
     if lasting.kind is HoldKind.APPROVAL:
         raise HoldRefused(task.task_id, f"waits for an approval; `swarmctl approve {task.task_id}`")
-    if lasting.kind is not HoldKind.SUSPENDED:
+    if lasting.kind not in {HoldKind.SUSPENDED, HoldKind.NO_PROGRESS}:
         raise HoldRefused(task.task_id, f"waits for an answer; `swarmctl answer {task.task_id} TEXT`")
     _end(tx, task, actor=actor)
     return task.key
@@ -72,7 +73,7 @@ def answer(tx: Tx, name: str, *, hold_id: str, text: str, option: int, actor: st
     """
     task = lookup.resolve(tx, name)
     asked = holds.find(tx, task.key, hold_key(hold_id))
-    if asked is None or asked.kind is not HoldKind.QUESTION:
+    if asked is None or asked.kind not in ANSWERED:
         raise HoldRefused(
             task.task_id, f"has asked no question {hold_id}; see `swarmctl show {task.task_id}`"
         )
