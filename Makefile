@@ -16,7 +16,7 @@ GENERATORS := grpcio-tools==1.76.0 mypy-protobuf==5.1.0
 UV         := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-containers test-slurm test-k8s soak images check fmt lint types imports protos check-protos web check-web screenshots grafana bench bench-peers build lock clean
+.PHONY: help setup demo test test-fast test-containers test-slurm test-k8s soak images check fmt lint types imports protos check-protos web check-web docs screenshots grafana bench bench-peers build lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,7 +49,7 @@ $(VENV)/.k8s: requirements-k8s.lock | setup
 soak: setup ## The long proofs, a line of figures each (SEED=1; ONLY="power kills" for some of them)
 	@$(RUN) scripts/soak.py --seed $(or $(SEED),1) $(ONLY)
 
-check: lint types imports check-protos check-web test ## What CI runs, but for the demo
+check: lint types imports check-protos check-web docs test ## What CI runs, but for the demo
 
 fmt: setup ## Format the code and the protos
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix . && $(BIN)/buf format -w
@@ -106,6 +106,9 @@ check-web: ## Check the dashboard's page: types, style, unit tests, and whether 
 	@diff -rq $(FRESH_PAGE) $(ASSETS) || \
 	  { echo "the committed page is not what $(PAGE) makes: run 'make web' and commit what it changes"; exit 1; }
 
+docs: setup ## Build the documentation site, into site/; a link that leads nowhere fails
+	@$(RUN) scripts/docs.py
+
 screenshots: setup ## Take pictures of every page of the dashboard, into screenshots/ (needs Chromium)
 	@PYTHONPATH=tests $(RUN) scripts/screenshots.py
 
@@ -145,7 +148,7 @@ lock: .tools/uv/.ready ## Rewrite the lock files; pins stay where they can (UPGR
 	@echo $(GENERATORS) | tr ' ' '\n' | $(COMPILE) --python-version 3.11 -o requirements-protoc.lock -
 
 # No header and no notes: they would name paths and registries of the machine that made the file.
-COMPILE = UV_PYTHON_DOWNLOADS=never .tools/uv/bin/python -m uv pip compile -q --universal --generate-hashes \
+COMPILE = UV_PYTHON_DOWNLOADS=never .tools/uv/bin/python -m uv pip compile -q --universal --fork-strategy fewest --generate-hashes \
   --no-header --no-annotate $(UPGRADE)
 
 $(PROTOC)/.ready: requirements-protoc.lock | setup
@@ -158,5 +161,5 @@ $(PROTOC)/.ready: requirements-protoc.lock | setup
 	@touch $@
 
 clean: ## Remove all that these targets made
-	@rm -rf .venv .tools dist demo bench/results screenshots $(PAGE)/node_modules .coverage .*_cache
+	@rm -rf .venv .tools dist demo site bench/results screenshots $(PAGE)/node_modules .coverage .*_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

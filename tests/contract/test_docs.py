@@ -1,4 +1,4 @@
-"""The texts that people read are true: --help, CONTRIBUTING, CHANGELOG, and the README's commands, which are run."""
+"""The texts that people read are true: --help, CONTRIBUTING, CHANGELOG, and the commands of pages, which are run."""
 
 import ast
 import contextlib
@@ -36,7 +36,9 @@ SHARED = {
 GIVEN = {"--help", "--version", "--install-completion", "--show-completion"}
 
 SHELL = re.compile(r"(?:<!-- (?P<mark>[^\n]*) -->\n)?```(?:sh|bash|console)\n(?P<script>.*?)```", re.DOTALL)
-README_TIMEOUT_S = 600
+PAGE_TIMEOUT_S = 600
+# The pages whose commands are run as they stand, each as one script.
+RUN_PAGES = ("README.md", "docs/tutorial.md")
 
 
 def page(name: str) -> str:
@@ -214,8 +216,9 @@ def test_a_link_leads_to_a_file(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
-def test_a_shell_block_of_the_readme_is_tested_or_says_why_not() -> None:
-    marks = [block["mark"] or "" for block in SHELL.finditer(page("README.md"))]
+@pytest.mark.parametrize("name", RUN_PAGES)
+def test_a_shell_block_is_tested_or_says_why_not(name: str) -> None:
+    marks = [block["mark"] or "" for block in SHELL.finditer(page(name))]
 
     assert "test" in marks
     assert [mark for mark in marks if mark != "test" and not mark.startswith("no test: ")] == []
@@ -249,10 +252,11 @@ def newcomer(home: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(README_TIMEOUT_S)
-def test_the_commands_of_the_readme_run(copy: Path, tmp_path: Path) -> None:
-    blocks = [block["script"] for block in SHELL.finditer(page("README.md")) if block["mark"] == "test"]
-    # The README names the default port; a test takes a free one.
+@pytest.mark.timeout(PAGE_TIMEOUT_S)
+@pytest.mark.parametrize("name", RUN_PAGES)
+def test_the_commands_of_a_page_run(name: str, copy: Path, tmp_path: Path) -> None:
+    blocks = [block["script"] for block in SHELL.finditer(page(name)) if block["mark"] == "test"]
+    # A page names the default port; a test takes a free one.
     server = f"127.0.0.1:{free_port()}"
     script, log = "".join(blocks).replace("127.0.0.1:7433", server), tmp_path / "log"
 
@@ -267,9 +271,9 @@ def test_the_commands_of_the_readme_run(copy: Path, tmp_path: Path) -> None:
             start_new_session=True,
         )
         try:
-            code = shell.wait(README_TIMEOUT_S - 30)
+            code = shell.wait(PAGE_TIMEOUT_S - 30)
         finally:
-            # What the README leaves running in the background ends with it.
+            # What the page leaves running in the background ends with it.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGKILL)
 

@@ -163,9 +163,12 @@ def test_the_grpcio_family_has_one_floor(name: str) -> None:
     assert floors()[name] == floors()["grpcio"]
 
 
-def locked(name: str) -> dict[str, Version]:
-    pins = re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / name).read_text(), re.MULTILINE)
-    return {canonicalize_name(package): Version(version) for package, version in pins}
+def locked(name: str) -> dict[str, set[Version]]:
+    """The pinned versions of each package: of some, one for each range of Pythons."""
+    pins: dict[str, set[Version]] = {}
+    for package, version in re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / name).read_text(), re.MULTILINE):
+        pins.setdefault(canonicalize_name(package), set()).add(Version(version))
+    return pins
 
 
 def declared() -> list[Requirement]:
@@ -186,7 +189,18 @@ def test_the_lock_fits_pyproject(need: Requirement) -> None:
     """If it does not: `make lock`."""
     pins = locked("requirements-k8s.lock") | locked("requirements-dev.lock")
 
-    assert need.specifier.contains(pins[canonicalize_name(need.name)])
+    assert all(need.specifier.contains(version) for version in pins[canonicalize_name(need.name)])
+
+
+def test_the_lock_of_the_images_has_all_that_the_package_needs() -> None:
+    """If it does not: `make lock`."""
+    project = pyproject()["project"]
+    texts = [
+        *project["dependencies"],
+        *(each for group in project["optional-dependencies"].values() for each in group),
+    ]
+
+    assert {canonicalize_name(Requirement(text).name) for text in texts} <= set(locked("requirements.lock"))
 
 
 @pytest.mark.parametrize("need", declared(), ids=str)
@@ -199,7 +213,7 @@ def test_a_lock_pins_by_hash_and_names_no_place(name: str) -> None:
     text = (ROOT / name).read_text()
     entries = text.replace("\\\n", "").splitlines()
 
-    assert len(entries) == len(locked(name)) > 0
+    assert len(entries) == sum(map(len, locked(name).values())) > 0
     assert all("--hash=sha256:" in entry for entry in entries)
     assert not re.search(r"://|file:|#|^-|@", text, re.MULTILINE)
 
