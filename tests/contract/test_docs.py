@@ -216,6 +216,12 @@ def test_a_link_leads_to_a_file(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
+def test_the_site_has_every_page_of_the_documentation() -> None:
+    listed = set(re.findall(r"^docs/[\w-]+\.md$", page("scripts/site/index.md"), re.MULTILINE))
+
+    assert listed == {place(path) for path in files("docs") if path.suffix == ".md"}
+
+
 @pytest.mark.parametrize("name", RUN_PAGES)
 def test_a_shell_block_is_tested_or_says_why_not(name: str) -> None:
     marks = [block["mark"] or "" for block in SHELL.finditer(page(name))]
