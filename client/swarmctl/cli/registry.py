@@ -57,6 +57,7 @@ COMMANDS: Final = {
             "run", CommandPanel.PLANS, "Run a task file to its end: server, workers and progress in one."
         ),
         Command("import", CommandPanel.PLANS, "Add the tasks of a file, or change them; all or none."),
+        Command("plan", CommandPanel.PLANS, "Forecast a task file: time, cost, and what will not work."),
         Command("export", CommandPanel.PLANS, "Write all tasks as a task file."),
         Command("status", CommandPanel.LOOK, "Show the swarm at a glance."),
         Command("list", CommandPanel.LOOK, "List tasks."),

@@ -6,14 +6,16 @@ from typing import Annotated
 import typer
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from swarmctl.api.paging import TaskList
 from swarmctl.cli.arguments import OptionalPlanFile
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
+from swarmctl.forecast.forecast import forecast
 from swarmctl.plan.faults import report_lines
 from swarmctl.plan.read import read_plan
 from swarmctl.plan.send import send_plan
 from swarmctl.plan.source import STDIN
-from swarmctl.render.plans import import_blocks, import_document
+from swarmctl.render.plans import Imported, import_blocks, import_document
 
 
 def run(
@@ -24,7 +26,10 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse fields that are not known.")] = False,
 ) -> None:
-    """A task that exists keeps its status; with the same definition it is left alone."""
+    """A task that exists keeps its status; with the same definition it is left alone.
+
+    With --dry-run it also prints the forecast of `swarmctl plan`.
+    """
     if not file and sys.stdin.isatty():
         raise ProgramExit(ExitCode.USAGE, "no FILE given", hint="name a task file, or - for stdin")
     plan = read_plan(file or STDIN, strict=strict)
@@ -33,4 +38,5 @@ def run(
     sent = send_plan(ctl.stub, plan, clear=clear, dry_run=dry_run)
     for line in report_lines(plan.file, sent.warnings):
         print_err(f"warning: {line}")
-    ctl.printer.show(sent, import_document, import_blocks)
+    made = forecast(plan, [] if clear else TaskList(ctl.stub).first(0)) if dry_run else None
+    ctl.printer.show(Imported(sent, made), import_document, import_blocks)

@@ -1,0 +1,1 @@
+"""The forecast of a plan, before it costs anything, and its comparison with what came of it."""
