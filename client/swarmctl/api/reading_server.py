@@ -30,13 +30,14 @@ _LINE_LIMIT: Final = 500
 class ReadingServer:
     """A swarmd that serves a database to one command, until `close`."""
 
-    def __init__(self, state: ProjectState) -> None:
-        """Starts the server and waits until it serves.
+    def __init__(self, state: ProjectState, *, announced: bool = True) -> None:
+        """Starts the server and waits until it serves; says so if `announced`.
 
         Raises:
             ProgramExit: It does not start; the message has its own last line.
         """
-        print_err(f"swarmctl: no server runs here; reading {state.db}")
+        if announced:
+            print_err(f"swarmctl: no server runs here; reading {state.db}")
         self._state = state
         give_up_s = time.monotonic() + HELD_WITHIN_S
         while True:

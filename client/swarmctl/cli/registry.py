@@ -56,6 +56,9 @@ COMMANDS: Final = {
         Command(
             "run", CommandPanel.PLANS, "Run a task file to its end: server, workers and progress in one."
         ),
+        Command("init", CommandPanel.PLANS, "Write a commented task file to begin with."),
+        Command("validate", CommandPanel.PLANS, "Check a task file as an import does, without a server."),
+        Command("schema", CommandPanel.PLANS, "Print the JSON Schema of task files."),
         Command("import", CommandPanel.PLANS, "Add the tasks of a file, or change them; all or none."),
         Command("plan", CommandPanel.PLANS, "Forecast a task file: time, cost, and what will not work."),
         Command("export", CommandPanel.PLANS, "Write all tasks as a task file."),

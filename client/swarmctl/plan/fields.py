@@ -198,6 +198,17 @@ FIELDS: Final[Mapping[str, Setter]] = {
 }
 
 
+# The shape of the values that a reader takes, where several fields have it.
+SHAPES: Final[Mapping[Setter, str]] = {
+    _text: "text",
+    _paths: "texts",
+    _commands: "texts",
+    _dependencies: "ids",
+    _names: "ids",
+    _flag: "flag",
+}
+
+
 # Fields that the top of a file may hold too, for all its tasks: they belong to the project more than to a task.
 FIELDS_OF_TOP: Final = (
     "workspace",
