@@ -36,7 +36,7 @@ COLUMNS: Final = (
     Column("STATUS"),
     Column("ATTEMPTS", right=True, rank=2),
     Column("TOOK", right=True, rank=1),
-    Column("TOKENS", flexible=True, rank=3),
+    Column("TOKENS", flexible=True, least=28, rank=3),
     reason_column("LAST ERROR"),
 )
 HELD: Final = (

@@ -219,7 +219,8 @@ class _Run:
             # The last worker may exit before its last event arrives.
             for rest in streams.events(self._stub, after=self._last_seq, follow=False):
                 progress.show(rest)
-        if self._stop_level is StopLevel.NOT_REQUESTED and not self._swarm().done:
+        left = not self._stuck and not self._swarm().done
+        if self._stop_level is StopLevel.NOT_REQUESTED and left:
             logs = self._paths.log("worker-1").parent
             print_err(
                 f"swarmctl: all workers have ended with work left; see {logs}; the same command goes on from here"

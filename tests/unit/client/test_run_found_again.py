@@ -142,6 +142,7 @@ def test_a_run_in_which_no_worker_may_take_what_is_left_ends_with_the_reason(
     assert result.code == 1
     lines = result.err.splitlines()
     assert f"swarmctl: a waits: {reason.message}" in lines
+    assert "all workers have ended" not in result.err
     assert (
         f"swarmctl: ended, for no worker of this run may take what is left: a waits: {reason.message}"
         in lines
