@@ -118,6 +118,40 @@ def test_escape_leaves_a_field_with_its_text_and_the_list_as_it_was(
     assert dashboard_page.tasks() == ["a1", "a2"]
 
 
+@pytest.mark.timeout(240)
+def test_find_opens_and_centres_its_task_among_more_than_five_thousand(
+    dashboard_page: DashboardPage, dashboard: Dashboard
+) -> None:
+    page = dashboard_page.page
+    size, phases = 500, 11
+    dashboard.plan(
+        *(
+            {"id": f"p{phase}-{number}", "phase": f"phase {phase}", "name": f"Task {number}"}
+            for phase in range(phases)
+            for number in range(size)
+        )
+    )
+    dashboard_page.go("#/graph")
+    expect(page.locator(".gnode.phase")).to_have_count(phases)
+
+    page.get_by_label("Find a task").fill("p7-321")
+
+    hit = page.locator('[data-key="task p7-321"]')
+    expect(hit).to_be_visible(timeout=60_000)
+    expect(page.locator(".card")).to_contain_text("p7-321")
+    frame, box = page.locator("svg.graph").bounding_box(), hit.bounding_box()
+    assert frame is not None
+    assert box is not None
+    assert abs(box["x"] + box["width"] / 2 - frame["x"] - frame["width"] / 2) < 20
+    assert abs(box["y"] + box["height"] / 2 - frame["y"] - frame["height"] / 2) < 20
+    assert page.evaluate("location.hash") == "#/graph?task=p7-321"
+    page.get_by_label("Find a task").fill("")
+    expect(page.locator(".gnode.phase")).to_have_count(phases)
+    page.locator('[data-key="phase phase 3"]').dblclick()
+    expect(page.locator('[data-key="task p3-0"]')).to_be_in_viewport(timeout=60_000)
+    assert page.evaluate("location.hash") == "#/graph?open=phase+3"
+
+
 def test_the_graph_shows_statuses_as_they_change_and_leads_to_a_task(
     dashboard_page: DashboardPage, dashboard: Dashboard
 ) -> None:

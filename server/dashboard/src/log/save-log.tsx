@@ -18,7 +18,7 @@ export function SaveLog({ task, attempt, query }: { task: string; attempt: numbe
     setBusy(false);
   };
   return (
-    <button type="button" class="button small" disabled={busy} onClick={save}>
+    <button type="button" class="button" disabled={busy} onClick={save}>
       {busy ? "Reading…" : "Save"}
     </button>
   );

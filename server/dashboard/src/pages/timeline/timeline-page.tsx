@@ -3,6 +3,7 @@ import { api, type TimelineSession } from "../../api/swarm.ts";
 import { onStep } from "../../live/store.ts";
 import { nowMs } from "../../state/clock.ts";
 import { useLoad } from "../../state/load.ts";
+import { href, replace, route } from "../../state/route.ts";
 import { throttled } from "../../state/throttle.ts";
 import { count } from "../../text/format.ts";
 import { Gantt } from "../../timeline/gantt.tsx";
@@ -19,8 +20,9 @@ const REFRESH_MS = 2000;
 
 /** The attempts over time, by worker or by task. */
 export function TimelinePage() {
-  const [minutes, setMinutes] = useState<number>(0);
-  const [by, setBy] = useState("worker");
+  const { query } = route.value;
+  const minutes = SPANS.find(([size]) => String(size) === query.get("minutes"))?.[0] ?? 0;
+  const by = query.get("by") === "task" ? "task" : "worker";
   const place = useRef<HTMLDivElement>(null);
   const widthPx = useWidth(place);
   const { value, error, reload } = useLoad(`${minutes}`, () => {
@@ -54,7 +56,7 @@ export function TimelinePage() {
               ? `the latest ${count(sessions)} sessions`
               : `${count(sessions)} sessions`}
         </span>
-        <Choice label="Span" choices={SPANS} value={minutes} choose={setMinutes} />
+        <Choice label="Span" choices={SPANS} value={minutes} choose={(size) => show(size, by)} />
         <Choice
           label="Rows"
           choices={[
@@ -62,9 +64,9 @@ export function TimelinePage() {
             ["task", "by task"],
           ]}
           value={by}
-          choose={setBy}
+          choose={(rows) => show(minutes, rows)}
         />
-        <span class="dim small">solid: builder, underlined: validator</span>
+        <Legend />
       </div>
       <div class="panel gantt-place">
         <div ref={place}>
@@ -80,6 +82,37 @@ export function TimelinePage() {
         </div>
       </div>
     </div>
+  );
+}
+
+/** Keeps the choice in the address. */
+function show(minutes: number, by: string): void {
+  const search = new URLSearchParams();
+  if (minutes !== 0) search.set("minutes", String(minutes));
+  if (by !== "worker") search.set("by", by);
+  replace(href("timeline", null, search));
+}
+
+const ENDS = [
+  ["in_progress", "runs"],
+  ["completed", "completed"],
+  ["failed", "failed, or its worker was lost"],
+  ["killed", "killed"],
+] as const;
+
+/** What the colours and the line below a bar mean; a bar tells the rest in its tooltip. */
+function Legend() {
+  return (
+    <span class="gantt-legend dim small">
+      {ENDS.map(([end, words]) => (
+        <span key={end}>
+          <span class={`swatch b-${end}`} aria-hidden="true" /> {words}
+        </span>
+      ))}
+      <span>
+        <span class="swatch underlined-swatch" aria-hidden="true" /> underlined: validator
+      </span>
+    </span>
   );
 }
 
