@@ -177,6 +177,10 @@ def valid(found: PreparedServer, rng: random.Random) -> Iterator[tuple[str, Mess
     yield "UnholdTask", pb.UnholdTaskRequest(task_ids=[task_id])
     yield "AnswerTask", pb.AnswerTaskRequest(task_id=claim.task.task_id, hold_id="1-1", text="80")
     yield "NoteTask", pb.NoteTaskRequest(task_id=task_id, text="mind the tests")
+    yield (
+        "RaiseBudget",
+        pb.RaiseBudgetRequest(task_id=task_id, add_cost=rng.choice(["", "2", "-1", "1e9", "x"])),
+    )
     yield "LandWork", pb.LandWorkRequest(task_ids=[claim.task.task_id])
     yield "ListInbox", pb.ListInboxRequest()
     yield "ForgetWorker", pb.ForgetWorkerRequest(worker="w9")

@@ -26,6 +26,8 @@ SMALL: Final = {
     "approval of late work": Bounds(
         approve=ApprovalPoint.AFTER, rejections=1, silences=1, kills=1, retries=1
     ),
+    "caps, kills, crashes": Bounds(overspends=1, kills=1, server_crashes=1, retries=1),
+    "caps, losses": Bounds(overspends=2, silences=1, attempts=3, workers=1),
     "suspensions, questions": Bounds(questions=1, suspensions=1, kills=1, silences=1),
 }
 LARGE: Final = {
@@ -68,6 +70,10 @@ _SHOWS: Final = {
     "reopening_ends_approval": Bounds(approve=ApprovalPoint.BEFORE_START, kills=1, retries=1),
     "approval_names_its_hold": Bounds(approve=ApprovalPoint.AFTER, rejections=1),
     "late_work_waits": Bounds(approve=ApprovalPoint.AFTER, silences=1),
+    "cap_ends_session": Bounds(overspends=1),
+    "cap_outlives_restart": Bounds(overspends=1, server_crashes=1),
+    "cap_holds_claims": Bounds(overspends=1),
+    "cap_costs_no_retry": Bounds(overspends=1),
 }
 
 

@@ -44,6 +44,11 @@ def check_step(before: State, after: State, bounds: Bounds) -> None:
     """
     if before.counts.restores != after.counts.restores:
         return
+    if after.grants > before.grants and before.store.spent:
+        raise Violation("I17: a claim of a task that may spend no more")
+    charged = after.store.failures > before.store.failures and before.store.status is TaskStatus.IN_PROGRESS
+    if charged and before.store.spent:
+        raise Violation("I17: a used up cap costs a retry")
     if after.grants > before.grants and before.store.mode is not SwarmMode.RUNNING:
         raise Violation("I5: a claim while an emergency stop holds")
     waits = bounds.approve is ApprovalPoint.BEFORE_START and not after.start_promised
@@ -63,6 +68,8 @@ def _check_promises(state: State) -> None:
         raise Violation("I5: an emergency stop ended without a resume")
     if store.status is TaskStatus.KILLING and state.up and not state.ordered:
         raise Violation("a task is being killed and no heartbeat will say so")
+    if leased(store) and store.spent and state.up and not state.ordered:
+        raise Violation("I17: a cap is used up, and no heartbeat ends the session")
     if state.kill_promised and store.status not in (TaskStatus.KILLING, TaskStatus.KILLED):
         raise Violation(f"a kill was acknowledged, and the task is {store.status}")
     if state.hold_promised and store.status is not TaskStatus.HELD:

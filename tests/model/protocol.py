@@ -40,6 +40,8 @@ class Bounds:
     # Where the task waits for an approval, and how often a person rejects what it waits for.
     approve: ApprovalPoint | None = None
     rejections: int = 0
+    # How often a session reports that it has passed a cap of its task.
+    overspends: int = 0
     # The task lets its sessions outlast the server's silence; the price is that two may live at once.
     keep: bool = False
 
@@ -81,6 +83,10 @@ class Rules:
     reopening_ends_approval: bool = True  # an approval of a start counts for no later retry by an operator
     approval_names_its_hold: bool = True  # an approval that is heard again approves no later work
     late_work_waits: bool = True  # the result of a lost attempt waits for its approval too
+    cap_ends_session: bool = True  # a session that has passed a cap is ordered to end
+    cap_outlives_restart: bool = True  # and is ordered again after a restart
+    cap_holds_claims: bool = True  # a task whose cap is used up is held, and not claimed
+    cap_costs_no_retry: bool = True  # the end of such a session holds its task, and uses up no retry
 
 
 class Phase(StrEnum):
@@ -152,6 +158,8 @@ class Store(NamedTuple):
     work: Lease | None = None
     approve: ApprovalPoint | None = None
     approved: bool = False
+    # A cap is used up. A person raises it.
+    spent: bool = False
 
     @property
     def open(self) -> Attempt | None:
@@ -174,6 +182,8 @@ class Counts(NamedTuple):
     stopped_guards: int = 0
     questions: int = 0
     suspensions: int = 0
+    overspends: int = 0
+    raises: int = 0
     forgets: int = 0
     rejections: int = 0
 
@@ -270,6 +280,8 @@ def lose(store: Store, attempt: Attempt, bounds: Bounds) -> Store:
         return end(store, attempt, AttemptOutcome.RELEASED, Transition.RELEASE)
     if store.status is TaskStatus.KILLING:
         return end(store, attempt, AttemptOutcome.KILLED, Transition.FINISH_KILL)
+    if store.spent:
+        return end(store, attempt, AttemptOutcome.LOST, Transition.HOLD)._replace(holds=store.holds + 1)
     return retry_or_give_up(store, attempt, AttemptOutcome.LOST, bounds)
 
 

@@ -40,7 +40,7 @@ def server_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     yield from _silence(state, bounds, rules)
     yield from _operators(state, bounds, rules)
     for message in state.sent:
-        if message.kind in ("start", "finish", "answer", "approve", "reject") or (
+        if message.kind in ("start", "finish", "answer", "approve", "reject", "usage") or (
             message.kind == "join" and not rules.joins_in_order
         ):
             yield _hears(state, message, bounds, rules)
@@ -50,10 +50,8 @@ def _hears(state: State, message: Message, bounds: Bounds, rules: Rules) -> Step
     lease = f"{message.lease.epoch}-{message.lease.number}"
     name = f"server hears {message.outcome or message.kind} of {lease} from worker {message.worker}"
     try:
-        if message.kind == "start":
-            return name, _start(state, message)
-        if message.kind == "finish":
-            return name, _finish(state, message, bounds, rules)
+        if message.kind in ("start", "finish", "usage"):
+            return name, _hears_of_session(state, message, bounds, rules)
         if message.kind == "answer":
             return f"server hears the answer to hold {message.hold}", _answered(state, message, rules)
         if message.kind == "approve":
@@ -66,6 +64,14 @@ def _hears(state: State, message: Message, bounds: Bounds, rules: Rules) -> Step
         raise
 
 
+def _hears_of_session(state: State, message: Message, bounds: Bounds, rules: Rules) -> State:
+    if message.kind == "start":
+        return _start(state, message, rules)
+    if message.kind == "finish":
+        return _finish(state, message, bounds, rules)
+    return _overspent(state, message, rules)
+
+
 def boot(state: State, rules: Rules) -> State:
     """Starts the server: builds memory from the store."""
     store = state.store
@@ -75,6 +81,7 @@ def boot(state: State, rules: Rules) -> State:
         store = freed(store)
     workers = tuple(worker._replace(joined=False) for worker in state.workers)
     ordered = store.status is TaskStatus.KILLING and rules.order_outlives_restart
+    ordered = ordered or (leased(store) and store.spent and rules.cap_outlives_restart)
     return state._replace(up=True, store=store, workers=workers, ordered=ordered, doomed=False)
 
 
@@ -109,6 +116,9 @@ def _grants(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     if store.status is TaskStatus.HELD and not waits:
         store = freed(store._replace(approved=True))
     if stopped or store.status is not TaskStatus.NOT_STARTED or store.number >= bounds.attempts:
+        return
+    if store.spent and rules.cap_holds_claims:
+        yield "server holds the task for its budget", state._replace(store=hold(store))
         return
     number, grant = store.number + 1, state.grants + 1
     lease = Lease(store.epoch, number, grant)
@@ -152,9 +162,11 @@ def _find(store: Store, message: Message) -> Attempt | None:
     )
 
 
-def _start(state: State, message: Message) -> State:
+def _start(state: State, message: Message, rules: Rules) -> State:
     attempt = _find(state.store, message)
     if attempt is None or attempt.outcome is not None or state.store.status is TaskStatus.KILLING:
+        return state._replace(sent=tell(state, message._replace(kind="stop")))
+    if state.store.spent and rules.cap_holds_claims:
         return state._replace(sent=tell(state, message._replace(kind="stop")))
     if state.store.mode is SwarmMode.STOPPED:
         raise Violation("I5: a go while an emergency stop holds")
@@ -184,16 +196,36 @@ def _finish(state: State, message: Message, bounds: Bounds, rules: Rules) -> Sta
         return _given_up(state, end(store, attempt, AttemptOutcome.RELEASED, Transition.RELEASE))
     if message.outcome is OutcomeKind.COMPLETED:
         return _accept(state, attempt, message)
-    return _failed(state, attempt, message, bounds)
+    return _failed(state, attempt, message, bounds, rules)
 
 
-def _failed(state: State, attempt: Attempt, message: Message, bounds: Bounds) -> State:
-    """Ends an attempt that did not succeed, or that asks a person."""
+def _failed(state: State, attempt: Attempt, message: Message, bounds: Bounds, rules: Rules) -> State:
+    """Ends an attempt that did not succeed, that asks a person, or whose task may spend no more."""
     store = state.store
+    if (
+        store.spent
+        and not message.asks
+        and store.status is TaskStatus.IN_PROGRESS
+        and rules.cap_costs_no_retry
+    ):
+        over = end(store, attempt, AttemptOutcome.FAILED, Transition.HOLD)
+        return _given_up(state, over._replace(holds=store.holds + 1))
     if not message.asks:
         return _given_up(state, retry_or_give_up(store, attempt, AttemptOutcome.FAILED, bounds))
     asked = end(store, attempt, AttemptOutcome.FAILED, Transition.HOLD)
     return _given_up(state, asked._replace(holds=store.holds + 1))._replace(hold_promised=True)
+
+
+def _overspent(state: State, message: Message, rules: Rules) -> State:
+    """Notes that a cap is used up, and orders the session that runs to end."""
+    attempt = _find(state.store, message)
+    if attempt is None or state.store.spent or message.hold != state.counts.raises:
+        return state
+    over = state._replace(store=state.store._replace(spent=True))
+    attempt = state.store.open  # the report may be about an earlier one
+    if attempt is None or not rules.cap_ends_session:
+        return over
+    return over._replace(ordered=True, sent=tell(over, Message("stop", attempt.worker, attempt.lease)))
 
 
 def _kept(store: Store, message: Message, bounds: Bounds) -> Store:
@@ -284,11 +316,16 @@ def _people(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     if state.counts.suspensions < bounds.suspensions and store.status is TaskStatus.NOT_STARTED:
         suspended = state._replace(store=hold(store), hold_promised=True)
         yield "operator holds the task", suspended._replace(counts=count(state, suspensions=1))
+    if store.spent and state.counts.raises < bounds.overspends:
+        free = freed(store) if store.status is TaskStatus.HELD and not state.hold_promised else store
+        raised = state._replace(store=free._replace(spent=False), counts=count(state, raises=1))
+        yield "operator raises the cap", raised
     if store.status is TaskStatus.HELD and store.asks_for is not None:
         yield from _approvals(state, bounds)
         return
     answer = Message("answer", -1, NOBODY, hold=store.holds)
-    if store.status is TaskStatus.HELD and answer not in state.sent:
+    # Nobody answers a hold for the budget.
+    if store.status is TaskStatus.HELD and state.hold_promised and answer not in state.sent:
         yield f"a person answers hold {store.holds}", state._replace(sent=tell(state, answer))
 
 

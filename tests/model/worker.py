@@ -66,11 +66,22 @@ def _session(state: State, index: int, worker: Worker, bounds: Bounds) -> Iterat
             _ended(state, index, worker, OutcomeKind.FAILED),
         )
     if worker.phase is Phase.RUNNING:
+        yield from _overspends(state, index, worker, bounds)
         yield f"worker {index} completes", _ended(state, index, worker, OutcomeKind.COMPLETED)
         yield f"worker {index} fails", _ended(state, index, worker, OutcomeKind.FAILED)
         if state.counts.questions < bounds.questions:
             asked = _ended(state, index, worker, OutcomeKind.FAILED, asks=True)
             yield f"the builder of worker {index} asks", asked._replace(counts=count(state, questions=1))
+
+
+def _overspends(state: State, index: int, worker: Worker, bounds: Bounds) -> Iterator[Step]:
+    """Yields the report of a session that has passed the cap which stands now."""
+    if worker.lease is None or state.counts.overspends >= bounds.overspends:
+        return
+    told = Message("usage", index, worker.lease, worker.life, hold=state.counts.raises)
+    counts = count(state, overspends=1)
+    name = f"the session of worker {index} passes the cap"
+    yield name, state._replace(sent=tell(state, told), counts=counts)
 
 
 def _ended(

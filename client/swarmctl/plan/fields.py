@@ -29,6 +29,7 @@ from swarmctl.plan.scalars import Kind, described, kind_of
 from swarmctl.plan.values import (
     ValueField,
     boolean_of,
+    dollars_of,
     entries_of,
     id_of,
     integer_of,
@@ -123,6 +124,16 @@ def _hours(field: ValueField, task: PlannedTask) -> None:
         task.definition.estimated_hours = value
 
 
+def _dollars(field: ValueField, task: PlannedTask) -> None:
+    task.definition.max_cost = dollars_of(field) or ""
+
+
+def _tokens(field: ValueField, task: PlannedTask) -> None:
+    value = integer_of(field, "an integer from 0 to 1000000000000", low=0, high=10**12)
+    if value is not None:
+        task.definition.max_tokens = value
+
+
 def _flag(field: ValueField, task: PlannedTask) -> None:
     value = boolean_of(field)
     if value is not None:
@@ -194,6 +205,8 @@ FIELDS: Final[Mapping[str, Setter]] = {
     "network": _choice,
     "limits": read_limits,
     "approve": _choice,
+    "max_cost": _dollars,
+    "max_tokens": _tokens,
     "rehearsal": _rehearsal,
 }
 

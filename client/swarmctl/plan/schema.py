@@ -13,6 +13,7 @@ from swarmctl import text_format
 from swarmctl.plan import fields
 from swarmctl.plan.limits import NAMES
 from swarmctl.plan.read import TOP
+from swarmctl.plan.values import DOLLARS
 from swarmctl.text_format import HIGHEST_PRIORITY, LOWEST_PRIORITY, PRIORITIES
 
 Schema: TypeAlias = dict[str, Any]
@@ -46,6 +47,8 @@ _HINTS: Final[Mapping[str, str]] = {
     "dependencies": "The ids of the tasks that must be completed before this one starts.",
     "checks": "Shell commands that must exit 0 after the builder.",
     "max_retries": "How many attempts may follow a failed first one.",
+    "max_cost": "The most that all sessions of the task may cost together, in US dollars.",
+    "max_tokens": "The most tokens, in and out, that all sessions of the task may use together.",
     "exclusive": "Names of things that only one task at a time may use.",
 }
 
@@ -116,6 +119,10 @@ _OWN: Final[Mapping[str, Schema]] = {
     "acceptance_criteria": {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]},
     "stall_timeout": _numbers("number", 0, _WEEK_S),
     **{f"{name}_timeout": _numbers("number", 1, _WEEK_S) for name in ("builder", "validator", "check")},
+    "max_cost": {
+        "anyOf": [_numbers("number", 0, 1_000_000), {"type": "string", "pattern": f"^({DOLLARS})$"}]
+    },
+    "max_tokens": _numbers("integer", 0, 10**12),
     "labels": {"type": "object", "additionalProperties": _SCALAR},
     "limits": {
         "type": "object",

@@ -75,6 +75,10 @@ def _extensions(definition: TaskDefinition) -> Iterator[tuple[str, Value]]:
         yield "labels", dict(sorted(definition.labels.items()))
     yield from _lists(definition, "checks")
     yield from _workspace(definition)
+    if definition.max_cost:
+        yield "max_cost", Decimal(definition.max_cost)
+    if definition.HasField("max_tokens"):
+        yield "max_tokens", definition.max_tokens
     if rehearsal := dict(_rehearsal(definition)):
         yield "rehearsal", rehearsal
 

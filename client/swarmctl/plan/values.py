@@ -12,6 +12,9 @@ from swarmctl.plan.scalars import Kind, boolean, described, integer, kind_of, nu
 # Tabs and line ends are allowed in texts; a lone surrogate can't be sent.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
+# An amount of dollars: no float can round it. Without an exponent, as the server takes it.
+DOLLARS: Final = r"[0-9]{1,6}(\.[0-9]{1,9})?|1000000(\.0{1,9})?"
+
 Report = Callable[[Line, str, str], None]
 
 
@@ -127,6 +130,20 @@ def number_of(field: ValueField, what: str) -> float | None:
     if value is None:
         field.fault(f"must be {what}, got {described(node)}")
     return value
+
+
+def dollars_of(field: ValueField) -> str | None:
+    """Returns an amount of dollars as it is written, which no float has rounded; None for null and after a fault."""
+    kind = kind_of(field.node)
+    if kind is Kind.NULL:
+        return None
+    text = field.node.text.strip() if isinstance(field.node, Scalar) else ""
+    if not re.fullmatch(DOLLARS, text, re.ASCII):
+        field.fault(
+            f"must be dollars from 0 to 1000000 with up to nine decimals, such as 2.50, got {described(field.node)}"
+        )
+        return None
+    return text
 
 
 def entries_of(field: ValueField, what: str) -> list[tuple[str, ValueField]]:

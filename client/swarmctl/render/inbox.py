@@ -54,6 +54,8 @@ def settle_command(task_id: str, hold: Hold) -> str:
         return f"swarmctl answer {name} {'--option N' if hold.options else 'TEXT'}"
     if hold.kind == HoldKind.HOLD_KIND_APPROVAL:
         return f"swarmctl approve {name}"
+    if hold.kind == HoldKind.HOLD_KIND_BUDGET:
+        return f"swarmctl budget {name} --add DOLLARS"
     return f"swarmctl unhold {name}"
 
 

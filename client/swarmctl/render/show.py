@@ -31,7 +31,7 @@ from swarmctl.render.blocks import Block, Blocks, Cell, Column, Cut, Heading, Pr
 from swarmctl.render.changes import change_blocks
 from swarmctl.render.findings import course_text, findings_blocks
 from swarmctl.render.inbox import said_blocks
-from swarmctl.render.tasks import attempt_text, changed_blocks, status_cell
+from swarmctl.render.tasks import attempt_text, caps_text, changed_blocks, status_cell
 
 SESSIONS = (
     Column("SESSION", flexible=True, good=36, cut=Cut.MIDDLE),
@@ -89,6 +89,7 @@ def _task_facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attem
         ("started", cell(text_format.moment(task, "started_at"))),
         ("ended", cell(text_format.moment(task, "completed_at"))),
         ("used", cell(text_format.tokens(task.usage))),
+        ("caps", cell(caps_text(task))),
         ("findings", cell(course_text(attempts))),
         ("last error", cell(task.last_error, "red")),
     )

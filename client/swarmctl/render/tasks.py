@@ -58,6 +58,12 @@ def landing_text(task: Task) -> str:
     return "is about to land"
 
 
+def caps_text(task: Task) -> str:
+    """Returns what the sessions of the task may use together; empty if that has no cap."""
+    tokens = f"{task.max_tokens:,} tokens" if task.HasField("max_tokens") else ""
+    return ", ".join(filter(None, (f"{task.max_cost} dollars" if task.max_cost else "", tokens)))
+
+
 def attempt_text(task: Task) -> str:
     """Returns the number of the attempt, with the maximum until a retry or a loss exceeds it."""
     allowed = task.max_retries + 1

@@ -60,6 +60,11 @@ class TuiActions:
             dialog = ConfirmDialog(f"Approve {task_id}?", details, hint=hint, yes="approve or reject")
             self._confirm(dialog, lambda typed: requests.approve(self._stub, task_id, hold, reason=typed))
             return
+        if hold.kind == HoldKind.HOLD_KIND_BUDGET:
+            hint = "dollars to add to its cap, such as 2"
+            dialog = ConfirmDialog(f"Raise the budget of {task_id}?", [text], hint=hint, yes="raise")
+            self._confirm(dialog, lambda typed: requests.raise_budget(self._stub, task_id, add=typed))
+            return
         if hold.kind not in ANSWERED:
             details = [text, "It may start again."]
             dialog = ConfirmDialog(f"Let {task_id} start?", details, hint="Enter does it", yes="let it start")

@@ -15,6 +15,7 @@ from amplifier_swarm.v1.operator_service_pb2 import (
     EmergencyStopResponse,
     KillTaskRequest,
     PauseSwarmRequest,
+    RaiseBudgetRequest,
     RejectTaskRequest,
     ResumeSwarmRequest,
     RetryTaskRequest,
@@ -54,6 +55,12 @@ def answer(stub: OperatorServiceStub, task_id: str, hold: Hold, *, typed: str) -
         request.text = typed
     stub.AnswerTask(request, timeout=DEADLINE_S)
     return f"{task_id} has its answer"
+
+
+def raise_budget(stub: OperatorServiceStub, task_id: str, *, add: str) -> str:
+    """Adds dollars to the cap of a task."""
+    task = stub.RaiseBudget(RaiseBudgetRequest(task_id=task_id, add_cost=add), timeout=DEADLINE_S).task
+    return f"{task.task_id} may cost {task.max_cost} dollars"
 
 
 def unhold(stub: OperatorServiceStub, task_id: str) -> str:

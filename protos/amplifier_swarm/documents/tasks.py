@@ -69,6 +69,8 @@ def task_document(task: Task) -> Document:
         "starts_at": words.word(StartPoint, task.starts_at or StartPoint.START_POINT_BUILDER),
         "work_of": task.work_of or None,
         "hold": hold_document(task.hold) if task.HasField("hold") else None,
+        "max_cost": task.max_cost or None,
+        "max_tokens": task.max_tokens if task.HasField("max_tokens") else None,
     }
 
 

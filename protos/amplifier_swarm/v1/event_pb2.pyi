@@ -111,6 +111,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A task that was tried has shown that a paused runner works again."""
     EVENT_KIND_TASK_RESTORED: _EventKind.ValueType  # 48
     """A task got back the retries that it had used up on a fault of its runner."""
+    EVENT_KIND_BUDGET_RAISED: _EventKind.ValueType  # 43
+    """A person raised the caps of a task."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """The kinds of event. May grow; show an unknown value by its number."""
@@ -201,6 +203,8 @@ EVENT_KIND_RUNNER_RESUMED: EventKind.ValueType  # 47
 """A task that was tried has shown that a paused runner works again."""
 EVENT_KIND_TASK_RESTORED: EventKind.ValueType  # 48
 """A task got back the retries that it had used up on a fault of its runner."""
+EVENT_KIND_BUDGET_RAISED: EventKind.ValueType  # 43
+"""A person raised the caps of a task."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

@@ -36,6 +36,8 @@ class _HoldKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HoldKind.Val
     """The task waits at the point that its definition names. ApproveTask or RejectTask ends it."""
     HOLD_KIND_NO_PROGRESS: _HoldKind.ValueType  # 7
     """Two attempts in a row have left the same change and the same red checks. AnswerTask or UnholdTask ends it."""
+    HOLD_KIND_BUDGET: _HoldKind.ValueType  # 4
+    """A cap is used up. RaiseBudget ends it."""
 
 class HoldKind(_HoldKind, metaclass=_HoldKindEnumTypeWrapper):
     """What a person has to settle. May grow."""
@@ -50,6 +52,8 @@ HOLD_KIND_APPROVAL: HoldKind.ValueType  # 3
 """The task waits at the point that its definition names. ApproveTask or RejectTask ends it."""
 HOLD_KIND_NO_PROGRESS: HoldKind.ValueType  # 7
 """Two attempts in a row have left the same change and the same red checks. AnswerTask or UnholdTask ends it."""
+HOLD_KIND_BUDGET: HoldKind.ValueType  # 4
+"""A cap is used up. RaiseBudget ends it."""
 Global___HoldKind: _TypeAlias = HoldKind  # noqa: Y015
 
 class _ApprovalPoint:

@@ -1212,6 +1212,60 @@ class RejectTaskResponse(_message.Message):
 Global___RejectTaskResponse: _TypeAlias = RejectTaskResponse  # noqa: Y015
 
 @_typing.final
+class RaiseBudgetRequest(_message.Message):
+    """Request message for OperatorService.RaiseBudget."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    ADD_COST_FIELD_NUMBER: _builtins.int
+    ADD_TOKENS_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """The task."""
+    add_cost: _builtins.str
+    """Added to its cap, in US dollars: decimal text. Empty means nothing."""
+    add_tokens: _builtins.int
+    """Added to its cap of tokens."""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        add_cost: _builtins.str = ...,
+        add_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_cost", b"add_cost", "add_tokens", b"add_tokens", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RaiseBudgetRequest: _TypeAlias = RaiseBudgetRequest  # noqa: Y015
+
+@_typing.final
+class RaiseBudgetResponse(_message.Message):
+    """Response message for OperatorService.RaiseBudget."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def task(self) -> _task_pb2.Task:
+        """The task, which may start again."""
+
+    def __init__(
+        self,
+        *,
+        task: _task_pb2.Task | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RaiseBudgetResponse: _TypeAlias = RaiseBudgetResponse  # noqa: Y015
+
+@_typing.final
 class ListInboxRequest(_message.Message):
     """Request message for OperatorService.ListInbox."""
 

@@ -144,6 +144,11 @@ class OperatorServiceStub(object):
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RejectTaskRequest.SerializeToString,
                 response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RejectTaskResponse.FromString,
                 _registered_method=True)
+        self.RaiseBudget = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/RaiseBudget',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RaiseBudgetRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RaiseBudgetResponse.FromString,
+                _registered_method=True)
         self.ListInbox = channel.unary_unary(
                 '/amplifier_swarm.v1.OperatorService/ListInbox',
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListInboxRequest.SerializeToString,
@@ -489,6 +494,17 @@ class OperatorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RaiseBudget(self, request, context):
+        """Raises the caps of a task by what is added. A task that is held for its budget goes on, if the cap now leaves
+        something to spend. Each call adds again.
+
+        Errors:
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: nothing is added, or the task has no cap of that sort.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListInbox(self, request, context):
         """Lists what waits for a person: the hold behind which most tasks wait first, then the longest held.
         """
@@ -759,6 +775,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.RejectTask,
                     request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RejectTaskRequest.FromString,
                     response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RejectTaskResponse.SerializeToString,
+            ),
+            'RaiseBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.RaiseBudget,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RaiseBudgetRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RaiseBudgetResponse.SerializeToString,
             ),
             'ListInbox': grpc.unary_unary_rpc_method_handler(
                     servicer.ListInbox,
@@ -1362,6 +1383,33 @@ class OperatorService(object):
             '/amplifier_swarm.v1.OperatorService/RejectTask',
             amplifier__swarm_dot_v1_dot_operator__service__pb2.RejectTaskRequest.SerializeToString,
             amplifier__swarm_dot_v1_dot_operator__service__pb2.RejectTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RaiseBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/RaiseBudget',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.RaiseBudgetRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.RaiseBudgetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -205,6 +205,13 @@ class OperatorServiceStub:
       built on it and `with_dependents` is not set.
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the reason is empty or too long.
     """
+    RaiseBudget: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.RaiseBudgetRequest, _operator_service_pb2.RaiseBudgetResponse]
+    """Raises the caps of a task by what is added. A task that is held for its budget goes on, if the cap now leaves
+    something to spend. Each call adds again.
+
+    Errors:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: nothing is added, or the task has no cap of that sort.
+    """
     ListInbox: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListInboxRequest, _operator_service_pb2.ListInboxResponse]
     """Lists what waits for a person: the hold behind which most tasks wait first, then the longest held."""
     AddDependency: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.AddDependencyRequest, _operator_service_pb2.AddDependencyResponse]
@@ -478,6 +485,13 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     * `FAILED_PRECONDITION` / `INVALID_STATUS`: the task is not completed, a task that depends on it runs, or one has
       built on it and `with_dependents` is not set.
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the reason is empty or too long.
+    """
+    RaiseBudget: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RaiseBudgetRequest, _operator_service_pb2.RaiseBudgetResponse]  # type: ignore[assignment]
+    """Raises the caps of a task by what is added. A task that is held for its budget goes on, if the cap now leaves
+    something to spend. Each call adds again.
+
+    Errors:
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: nothing is added, or the task has no cap of that sort.
     """
     ListInbox: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListInboxRequest, _operator_service_pb2.ListInboxResponse]  # type: ignore[assignment]
     """Lists what waits for a person: the hold behind which most tasks wait first, then the longest held."""
@@ -857,6 +871,19 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         * `FAILED_PRECONDITION` / `INVALID_STATUS`: the task is not completed, a task that depends on it runs, or one has
           built on it and `with_dependents` is not set.
         * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the reason is empty or too long.
+        """
+
+    @_abc_1.abstractmethod
+    def RaiseBudget(
+        self,
+        request: _operator_service_pb2.RaiseBudgetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.RaiseBudgetResponse, _abc.Awaitable[_operator_service_pb2.RaiseBudgetResponse]]:
+        """Raises the caps of a task by what is added. A task that is held for its budget goes on, if the cap now leaves
+        something to spend. Each call adds again.
+
+        Errors:
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: nothing is added, or the task has no cap of that sort.
         """
 
     @_abc_1.abstractmethod

@@ -388,6 +388,8 @@ class _FailureClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureC
     """
     FAILURE_CLASS_RESOURCE_EXHAUSTED: _FailureClass.ValueType  # 19
     """A session reached its limit of memory or of processes, and was ended. Retried like an error of the agent."""
+    FAILURE_CLASS_BUDGET_EXHAUSTED: _FailureClass.ValueType  # 22
+    """Its sessions have used up a cap, and were ended. The task is held, at no cost to its retries."""
 
 class FailureClass(_FailureClass, metaclass=_FailureClassEnumTypeWrapper):
     """Why an attempt did not succeed. May grow; treat an unknown value as `AGENT_ERROR`. The server refuses
@@ -451,6 +453,8 @@ preempted. Uses up no budget, and the next attempt starts at once. After ten in 
 """
 FAILURE_CLASS_RESOURCE_EXHAUSTED: FailureClass.ValueType  # 19
 """A session reached its limit of memory or of processes, and was ended. Retried like an error of the agent."""
+FAILURE_CLASS_BUDGET_EXHAUSTED: FailureClass.ValueType  # 22
+"""Its sessions have used up a cap, and were ended. The task is held, at no cost to its retries."""
 Global___FailureClass: _TypeAlias = FailureClass  # noqa: Y015
 
 class _AttemptOutcome:
@@ -585,6 +589,8 @@ class TaskDefinition(_message.Message):
     NETWORK_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     APPROVE_FIELD_NUMBER: _builtins.int
+    MAX_COST_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """The id, chosen by the author, unique in the swarm.
     Matches `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
@@ -635,6 +641,14 @@ class TaskDefinition(_message.Message):
     """What the task may reach of the network. `NONE` needs a sandbox. Unset means `FULL`."""
     approve: _hold_pb2.ApprovalPoint.ValueType
     """Where the task waits for the approval of a person. Unset means nowhere. `BEFORE_LANDING` demands a clone."""
+    max_cost: _builtins.str
+    """What the sessions of all attempts of the task may cost together, in US dollars: decimal text from "0" to
+    "1000000", with up to nine decimals. "0" means that nothing may be spent. Empty means no cap.
+    """
+    max_tokens: _builtins.int
+    """How many tokens, in and out, the sessions of all attempts of the task may use together. 0 means that none may be
+    used. Unset means no cap.
+    """
     @_builtins.property
     def acceptance_criteria(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What must be true of the result, one condition an entry."""
@@ -756,10 +770,12 @@ class TaskDefinition(_message.Message):
         network: Global___NetworkAccess.ValueType = ...,
         limits: Global___ResourceLimits | None = ...,
         approve: _hold_pb2.ApprovalPoint.ValueType = ...,
+        max_cost: _builtins.str = ...,
+        max_tokens: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "builder_timeout", b"builder_timeout", "check_timeout", b"check_timeout", "estimated_hours", b"estimated_hours", "land", b"land", "limits", b"limits", "max_retries", b"max_retries", "priority", b"priority", "rehearsal", b"rehearsal", "stall_timeout", b"stall_timeout", "validate", b"validate", "validator_timeout", b"validator_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_max_tokens", b"_max_tokens", "_priority", b"_priority", "_validate", b"_validate", "builder_timeout", b"builder_timeout", "check_timeout", b"check_timeout", "estimated_hours", b"estimated_hours", "land", b"land", "limits", b"limits", "max_retries", b"max_retries", "max_tokens", b"max_tokens", "priority", b"priority", "rehearsal", b"rehearsal", "stall_timeout", b"stall_timeout", "validate", b"validate", "validator_timeout", b"validator_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_priority", b"_priority", "_validate", b"_validate", "acceptance_criteria", b"acceptance_criteria", "approve", b"approve", "artifacts", b"artifacts", "builder_agent", b"builder_agent", "builder_timeout", b"builder_timeout", "changes", b"changes", "check_timeout", b"check_timeout", "checks", b"checks", "dependencies", b"dependencies", "description", b"description", "design_docs", b"design_docs", "estimated_hours", b"estimated_hours", "exclusive", b"exclusive", "files", b"files", "keep", b"keep", "labels", b"labels", "land", b"land", "landing", b"landing", "landing_checks", b"landing_checks", "limits", b"limits", "max_retries", b"max_retries", "name", b"name", "network", b"network", "on_dependency_failure", b"on_dependency_failure", "on_disconnect", b"on_disconnect", "phase", b"phase", "priority", b"priority", "rehearsal", b"rehearsal", "retry_from", b"retry_from", "sandbox", b"sandbox", "setup", b"setup", "stall_timeout", b"stall_timeout", "task_id", b"task_id", "type", b"type", "validate", b"validate", "validator_agent", b"validator_agent", "validator_timeout", b"validator_timeout", "workspace", b"workspace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_max_tokens", b"_max_tokens", "_priority", b"_priority", "_validate", b"_validate", "acceptance_criteria", b"acceptance_criteria", "approve", b"approve", "artifacts", b"artifacts", "builder_agent", b"builder_agent", "builder_timeout", b"builder_timeout", "changes", b"changes", "check_timeout", b"check_timeout", "checks", b"checks", "dependencies", b"dependencies", "description", b"description", "design_docs", b"design_docs", "estimated_hours", b"estimated_hours", "exclusive", b"exclusive", "files", b"files", "keep", b"keep", "labels", b"labels", "land", b"land", "landing", b"landing", "landing_checks", b"landing_checks", "limits", b"limits", "max_cost", b"max_cost", "max_retries", b"max_retries", "max_tokens", b"max_tokens", "name", b"name", "network", b"network", "on_dependency_failure", b"on_dependency_failure", "on_disconnect", b"on_disconnect", "phase", b"phase", "priority", b"priority", "rehearsal", b"rehearsal", "retry_from", b"retry_from", "sandbox", b"sandbox", "setup", b"setup", "stall_timeout", b"stall_timeout", "task_id", b"task_id", "type", b"type", "validate", b"validate", "validator_agent", b"validator_agent", "validator_timeout", b"validator_timeout", "workspace", b"workspace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015
@@ -767,6 +783,8 @@ class TaskDefinition(_message.Message):
     _WhichOneofArgType__land: _TypeAlias = _typing.Literal["_land", b"_land"]  # noqa: Y015
     _WhichOneofReturnType__max_retries: _TypeAlias = _typing.Literal["max_retries"]  # noqa: Y015
     _WhichOneofArgType__max_retries: _TypeAlias = _typing.Literal["_max_retries", b"_max_retries"]  # noqa: Y015
+    _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
     _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
     _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
     _WhichOneofReturnType__validate: _TypeAlias = _typing.Literal["validate"]  # noqa: Y015
@@ -777,6 +795,8 @@ class TaskDefinition(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__land) -> _WhichOneofReturnType__land | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_retries) -> _WhichOneofReturnType__max_retries | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tokens) -> _WhichOneofReturnType__max_tokens | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
     @_typing.overload
@@ -991,6 +1011,8 @@ class Task(_message.Message):
     WORK_OF_FIELD_NUMBER: _builtins.int
     HOLD_FIELD_NUMBER: _builtins.int
     TOOK_FIELD_NUMBER: _builtins.int
+    MAX_COST_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """See TaskDefinition."""
     name: _builtins.str
@@ -1033,6 +1055,10 @@ class Task(_message.Message):
     """Where the next attempt, or the present one, starts."""
     work_of: _builtins.int
     """The number of the attempt whose accepted work an operator has ordered to land. 0 if no such order is pending."""
+    max_cost: _builtins.str
+    """What its sessions may cost together: its own cap, and what people have added. Empty means no cap."""
+    max_tokens: _builtins.int
+    """How many tokens its sessions may use together: its own cap, and what people have added. Unset means no cap."""
     @_builtins.property
     def dependencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """See TaskDefinition."""
@@ -1105,14 +1131,21 @@ class Task(_message.Message):
         work_of: _builtins.int = ...,
         hold: _hold_pb2.Hold | None = ...,
         took: _duration_pb2.Duration | None = ...,
+        max_cost: _builtins.str = ...,
+        max_tokens: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "completed_at", b"completed_at", "created_at", b"created_at", "estimated_hours", b"estimated_hours", "hold", b"hold", "kill_receipt", b"kill_receipt", "landed", b"landed", "started_at", b"started_at", "took", b"took", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_tokens", b"_max_tokens", "completed_at", b"completed_at", "created_at", b"created_at", "estimated_hours", b"estimated_hours", "hold", b"hold", "kill_receipt", b"kill_receipt", "landed", b"landed", "max_tokens", b"max_tokens", "started_at", b"started_at", "took", b"took", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "hold", b"hold", "kept_ref", b"kept_ref", "kill_receipt", b"kill_receipt", "landed", b"landed", "last_error", b"last_error", "max_retries", b"max_retries", "name", b"name", "phase", b"phase", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "starts_at", b"starts_at", "status", b"status", "task_id", b"task_id", "took", b"took", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "work_of", b"work_of", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_tokens", b"_max_tokens", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "hold", b"hold", "kept_ref", b"kept_ref", "kill_receipt", b"kill_receipt", "landed", b"landed", "last_error", b"last_error", "max_cost", b"max_cost", "max_retries", b"max_retries", "max_tokens", b"max_tokens", "name", b"name", "phase", b"phase", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "starts_at", b"starts_at", "status", b"status", "task_id", b"task_id", "took", b"took", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "work_of", b"work_of", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015
+    _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__estimated_hours) -> _WhichOneofReturnType__estimated_hours | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tokens) -> _WhichOneofReturnType__max_tokens | None: ...
 
 Global___Task: _TypeAlias = Task  # noqa: Y015
 

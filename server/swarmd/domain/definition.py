@@ -53,6 +53,8 @@ class TaskDefinition:
     network: NetworkAccess | None = None
     limits: ResourceLimits | None = None
     approve: ApprovalPoint | None = None
+    max_cost_nano: int | None = None
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

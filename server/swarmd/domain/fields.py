@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from swarmd.domain.approvals import ApprovalPoint
+from swarmd.domain.budget import MAX_TOKENS
 from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.errors import FieldFault
 from swarmd.domain.exclusive import MAX_NAMES_OF_TASK, name_problem
@@ -124,6 +125,7 @@ def _numbers(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:
         ("validator_timeout", definition.validator_timeout_s, 1, MAX_TIMEOUT_S, "seconds from 1 to 604800"),
         ("stall_timeout", definition.stall_timeout_s, 0, MAX_TIMEOUT_S, "seconds from 0 to 604800"),
         ("check_timeout", definition.check_timeout_s, 1, MAX_TIMEOUT_S, "seconds from 1 to 604800"),
+        ("max_tokens", definition.max_tokens, 0, MAX_TOKENS, "an integer from 0 to a million million"),
     )
     for name, value, low, high, wanted in ranges:
         # The comparison is written so that a NaN is refused too.

@@ -22,6 +22,7 @@ class HoldKind(StrEnum):
     QUESTION = "question"  # the builder asks, or names what blocks it
     SUSPENDED = "suspended"  # an operator holds the task
     APPROVAL = "approval"  # the task waits at the point that its definition names
+    BUDGET = "budget"  # a cap is used up
     NO_PROGRESS = "no_progress"  # two attempts have left the same change and the same red checks
 
 

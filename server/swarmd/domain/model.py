@@ -65,6 +65,7 @@ class FailureClass(StrEnum):
     WORK_MISSING = "work_missing"
     INTERRUPTED = "interrupted"
     RESOURCE_EXHAUSTED = "resource_exhausted"
+    BUDGET_EXHAUSTED = "budget_exhausted"
 
 
 class AttemptOutcome(StrEnum):
@@ -125,17 +126,6 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
-class TokenKind(StrEnum):
-    """The ways in which a token came to its holder."""
-
-    # Made by an operator, to be used as it is.
-    ORDINARY = "ordinary"
-    # Made by an operator, to be exchanged for a credential.
-    JOIN = "join"
-    # Made by a worker that had a join token; nobody else has it.
-    CREDENTIAL = "credential"
-
-
 class Task(NamedTuple):
     """Where a task is: what every decision about it reads and changes.
 
@@ -174,6 +164,9 @@ class Task(NamedTuple):
     # Where it waits for a person, and which approval is in force: of its start, or of the landing of `work_of`.
     approve: ApprovalPoint | None = None
     approved: ApprovalPoint | None = None
+    # What its sessions may cost in billionths of a dollar, and use in tokens, raises included; None without a cap.
+    max_cost_nano: int | None = None
+    max_tokens: int | None = None
 
 
 class Lease(NamedTuple):

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.model import Role, TokenKind
+from swarmd.domain.model import Role
 
 MAX_VALID_S: Final = 10 * 366 * 86_400
 # A join token lies in files and variables of other machines, so it expires, whatever its maker says.
@@ -13,6 +14,17 @@ JOIN_VALID_S: Final = 86_400
 MAX_USES: Final = 1_000_000
 MAX_JOIN_LABELS: Final = 64
 MAX_LABEL: Final = 256
+
+
+class TokenKind(StrEnum):
+    """The ways in which a token came to its holder."""
+
+    # Made by an operator, to be used as it is.
+    ORDINARY = "ordinary"
+    # Made by an operator, to be exchanged for a credential.
+    JOIN = "join"
+    # Made by a worker that had a join token; nobody else has it.
+    CREDENTIAL = "credential"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,13 @@ from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
     Disposition,
     Lease,
-    OrderAction,
-    SwarmMode,
     TaskId,
     TaskKey,
     WorkerIdentity,
     WorkerName,
 )
 from swarmd.domain.policy import Backoff
-from swarmd.engine.attempts import leases
+from swarmd.engine.attempts import leases, overspending
 from swarmd.engine.attempts.artifacts import Artifacts
 from swarmd.engine.attempts.landings import Landings
 from swarmd.engine.attempts.outcomes import FinishResult, Outcomes
@@ -238,10 +236,7 @@ class Swarm:
             started = found.status is not TaskStatus.CLAIMED
             policy = views.definition(tx, found.lease.task_key).on_disconnect
             self.live.open_lease(found.lease, None, policy, started=started)
-            if found.status is TaskStatus.KILLING:
-                stopped = found.mode is SwarmMode.STOPPED
-                action = OrderAction.STOP_NOW if stopped else OrderAction.STOP
-                self.live.order(found.lease, action, found.cause)
+            overspending.order_again(self.live, found)
         for name, within_s in workers.drain_deadlines(tx):
             tx.after_commit(partial(self._end_drain_later, [name], within_s))
         self.outcomes.breaker.boot(tx)

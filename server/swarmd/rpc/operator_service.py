@@ -156,6 +156,12 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
             request.task_id, request.hold_id, text=request.text, actor=_caller_name()
         )
 
+    async def RaiseBudget(self, request: pb.RaiseBudgetRequest, context: Context) -> pb.RaiseBudgetResponse:
+        task = await self._actions.raise_budget(
+            request.task_id, add_cost=request.add_cost, add_tokens=request.add_tokens, actor=_caller_name()
+        )
+        return pb.RaiseBudgetResponse(task=task)
+
     async def ListInbox(self, request: pb.ListInboxRequest, context: Context) -> pb.ListInboxResponse:
         return await self._reads.inbox()
 

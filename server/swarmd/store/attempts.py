@@ -42,6 +42,8 @@ class LeaseRecord(NamedTuple):
     landing_place: int | None = None
     # The attempt whose accepted work it lands; 0 if it does its own.
     work_of: int = 0
+    # Its sessions were ordered to end because a cap was passed.
+    over_budget: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class OpenLease:
     status: TaskStatus
     cause: str
     mode: SwarmMode
+    over_budget: bool
 
 
 def add(
@@ -89,7 +92,7 @@ def find(tx: ReadTx, task_key: TaskKey, number: int) -> LeaseRecord | None:
     row = tx.one("attempt_by_lease", subject=task_key, task_key=task_key, number=number)
     if row is None:
         return None
-    claimed_us, outcome, digest, target_key, landing_place, work_of = row[_LEASE.stop :]
+    claimed_us, outcome, digest, target_key, landing_place, work_of, over_budget = row[_LEASE.stop :]
     return LeaseRecord(
         lease=Lease._make(row[_LEASE]),
         task=tasks.from_row(row),
@@ -99,14 +102,15 @@ def find(tx: ReadTx, task_key: TaskKey, number: int) -> LeaseRecord | None:
         target_key=target_key,
         landing_place=landing_place,
         work_of=work_of,
+        over_budget=bool(over_budget),
     )
 
 
 def all_open(tx: ReadTx) -> list[OpenLease]:
     """Returns every open lease."""
     return [
-        OpenLease(Lease._make(lease), TaskStatus(status), cause, SwarmMode(mode))
-        for *lease, status, cause, mode in tx.all("attempt_open")
+        OpenLease(Lease._make(lease), TaskStatus(status), cause, SwarmMode(mode), bool(over_budget))
+        for *lease, status, cause, mode, over_budget in tx.all("attempt_open")
     ]
 
 

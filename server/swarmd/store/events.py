@@ -52,6 +52,7 @@ class EventKind(StrEnum):
     RUNNER_PROBED = "runner_probed"
     RUNNER_RESUMED = "runner_resumed"
     TASK_RESTORED = "task_restored"
+    BUDGET_RAISED = "budget_raised"
 
 
 # Each of these ends a task.

@@ -15,7 +15,8 @@ p.key, p.runner, p.worker, p.role, p.failure_class, p.fingerprint, p.cause, p.pa
 -- The fields of a Task, in their order.
 t.key, t.task_id, t.status, t.ready, t.unmet, t.policy, t.max_retries, t.attempt, t.failures, t.losses,
 t.landing_failures, t.last_error, t.failure_class, t.cause, t.interrupted, t.backoff_s, t.started_us, t.completed_us, t.ready_us,
-t.starts_at, t.work_of, t.creation, t.approve, t.approved
+t.starts_at, t.work_of, t.creation, t.approve, t.approved, t.max_cost_nano + t.added_cost_nano,
+t.max_tokens + t.added_tokens
 
 -- fragment: lease_columns
 -- The fields of a Lease, in their order.
@@ -199,10 +200,11 @@ SELECT task_id, key, status FROM tasks;
 -- name: task_insert
 INSERT INTO tasks (key, task_id, name, phase, type, priority, estimated_hours, label_set_key, policy, max_retries,
                    exclusive, approve, status, ready, unmet, attempt, failures, losses, last_error, failure_class, cause,
-                   interrupted, backoff_s, created_us, started_us, completed_us, ready_us, creation)
+                   interrupted, backoff_s, created_us, started_us, completed_us, ready_us, creation, max_cost_nano,
+                   max_tokens)
 VALUES (:key, :task_id, :name, :phase, :type, :priority, :estimated_hours, :label_set_key, :policy, :max_retries,
         :exclusive, :approve, :status, :ready, :unmet, 0, 0, 0, '', NULL, '', 0, 0, :now_us, NULL, :completed_us,
-        CASE WHEN :ready THEN :now_us END, lower(hex(randomblob(8))));
+        CASE WHEN :ready THEN :now_us END, lower(hex(randomblob(8))), :max_cost_nano, :max_tokens);
 
 -- name: task_last_key
 -- The highest key of any task, removed ones included.
@@ -217,7 +219,7 @@ SELECT t.task_id, t.key, t.status FROM json_each(:ids) j CROSS JOIN tasks t ON l
 UPDATE tasks SET name = :name, phase = :phase, type = :type, priority = :priority,
        estimated_hours = :estimated_hours, label_set_key = :label_set_key, policy = :policy,
        max_retries = :max_retries, failures = min(failures, :max_retries + 1), exclusive = :exclusive, wait_key = 0,
-       approve = :approve
+       approve = :approve, max_cost_nano = :max_cost_nano, max_tokens = :max_tokens
  WHERE key = :key;
 
 -- name: task_save
@@ -399,13 +401,13 @@ VALUES {rows};
 -- name: attempt_by_lease
 -- The task, then its lease of that number, open or not.
 SELECT {task_columns}, {lease_columns}, a.claimed_us, a.outcome, a.digest, a.target_key, a.landing_place,
-       a.work_of
+       a.work_of, a.over_budget
   FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
  WHERE a.task_key = :task_key AND a.number = :number;
 
 -- name: attempt_open
 -- Every open lease with the status of its task.
-SELECT {lease_columns}, t.status, t.cause, s.mode
+SELECT {lease_columns}, t.status, t.cause, s.mode, a.over_budget
   FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key JOIN swarm s
  WHERE a.outcome IS NULL ORDER BY a.key;
 
@@ -856,6 +858,21 @@ WITH RECURSIVE behind (key) AS (
   LIMIT :limit)
 SELECT count(*), coalesce(sum(t.estimated_hours), 0.0) FROM behind b JOIN tasks t ON t.key = b.key;
 
+-- name: budget_spent_by_task
+-- With it a runner whose sessions succeeded without a cost, and one whose sessions succeeded without tokens.
+SELECT coalesce(sum(cost_nano), 0), coalesce(sum(input_tokens + output_tokens), 0),
+       coalesce(max(CASE WHEN exit_code = 0 AND cost_nano IS NULL AND runner <> 'embedded' THEN runner END), ''),
+       coalesce(max(CASE WHEN exit_code = 0 AND input_tokens + output_tokens = 0 THEN runner END), '')
+  FROM sessions WHERE task_key = :task_key;
+
+-- name: budget_raise
+-- Adds to caps that the task has; a task without one has nothing to add to.
+UPDATE tasks SET added_cost_nano = added_cost_nano + :add_cost_nano, added_tokens = added_tokens + :add_tokens
+ WHERE key = :task_key;
+
+-- name: attempt_over_budget
+UPDATE attempts SET over_budget = 1 WHERE key = :key;
+
 -- name: note_add
 INSERT INTO notes (task_key, text, author, noted_us) VALUES (:task_key, :text, :author, :now_us);
 
@@ -904,7 +921,7 @@ SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attemp
          (SELECT CASE WHEN json_extract(c.report, '$.landing') IS NULL THEN json_extract(k.summary, '$.ref') END
             FROM attempts c LEFT JOIN changes k ON k.attempt_key = c.key
            WHERE c.task_key = t.key AND c.outcome = 'completed' ORDER BY c.number DESC LIMIT 1) END,
-       t.starts_at, t.work_of,
+       t.starts_at, t.work_of, t.max_cost_nano + t.added_cost_nano, t.max_tokens + t.added_tokens,
        CASE WHEN t.status = 'held' THEN (SELECT json_array({hold_columns}) FROM holds
          WHERE task_key = t.key AND ended_us IS NULL) END,
        (SELECT sum(ended_us - started_us) FROM attempts WHERE task_key = t.key)

@@ -35,10 +35,7 @@ from swarmd.store.transaction import IGNORE_DEFERRED, ReadTx, Row, Tx, Value
 # Performance: the look-up in an enum costs as much as the rest of a row (docs/performance.md).
 _STATUSES: Final = {str(status): status for status in TaskStatus}
 _POLICIES: Final = {str(policy): policy for policy in DependencyFailurePolicy}
-_FAILURES: Final[dict[str | None, FailureClass | None]] = {
-    None: None,
-    **{str(failure): failure for failure in FailureClass},
-}
+_FAILURES: Final[dict[str | None, FailureClass | None]] = {None: None} | {str(x): x for x in FailureClass}
 _STARTS: Final = {str(start): start for start in StartPoint}
 _POINTS: Final = {str(point or ""): point for point in (None, *ApprovalPoint)}
 
@@ -283,6 +280,8 @@ def _columns_of(definition: TaskDefinition) -> dict[str, str | int | float | Non
         "max_retries": DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
         "exclusive": bool(definition.exclusive or definition.files),
         "approve": definition.approve or "",
+        "max_cost_nano": definition.max_cost_nano,
+        "max_tokens": definition.max_tokens,
     }
 
 
@@ -291,10 +290,11 @@ def from_row(row: Row) -> Task:
     (
         key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, landing_failures,
         last_error, failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us, starts_at,
-        work_of, creation, approve, approved, *_,
+        work_of, creation, approve, approved, max_cost_nano, max_tokens, *_,
     ) = row  # fmt: skip
     return Task(
         key, task_id, _STATUSES[status], bool(ready), unmet, _POLICIES[policy], max_retries, attempt, failures,
         losses, landing_failures, last_error, _FAILURES[failure_class], cause, bool(interrupted), backoff_s, started_us,
         completed_us, ready_us, _STARTS[starts_at], work_of, creation, _POINTS[approve], _POINTS[approved],
+        max_cost_nano, max_tokens,
     )  # fmt: skip

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from swarmd.domain.model import Role, TokenKind
+from swarmd.domain.model import Role
+from swarmd.domain.token_terms import TokenKind
 from swarmd.store import definition_json
 from swarmd.store.transaction import ReadTx, Row, Tx
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from swarmd.web.api import actions, artifacts, changes, charts, health, holds, tasks
+from swarmd.web.api import actions, artifacts, budgets, changes, charts, health, holds, tasks
 from swarmd.web.auth import login
 from swarmd.web.http.route import Route
 
@@ -52,6 +52,9 @@ ROUTES: Final = (
           body=(holds.HOLD_ID, holds.TEXT)),
     Route("POST", "/api/tasks/{id}/note", "NoteTask", holds.note,
           "Leaves a note for the next attempts of the task.", "Task", body=(holds.TEXT,)),
+    Route("POST", "/api/tasks/{id}/budget", "RaiseBudget", budgets.raise_of_task,
+          "Adds to the caps of the task; one that is held for its budget goes on.", "Task",
+          body=(budgets.ADD_COST, budgets.ADD_TOKENS)),
     Route("GET", "/api/inbox", "ListInbox", holds.inbox, "What waits for a person, the most urgent first.",
           "Inbox"),
     Route("GET", "/api/workers", "ListWorkers", charts.workers, "All workers that ever joined.", "Workers"),

@@ -10,6 +10,7 @@ from typing import Final
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import swarm_pb2, task_pb2
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
+from swarmd.domain.budget import Spent, read_dollars
 from swarmd.domain.errors import InvalidRequest, SwarmError
 from swarmd.domain.model import WorkerName
 from swarmd.domain.refused_task import RefusedTask
@@ -17,7 +18,7 @@ from swarmd.engine import bulk
 from swarmd.engine.attempts.swarm_control import EmergencyStopResult
 from swarmd.engine.reports import overview
 from swarmd.engine.swarm import Swarm
-from swarmd.engine.tasks import approving, holding
+from swarmd.engine.tasks import approving, budgets, holding
 from swarmd.store.transaction import Tx
 from swarmd.wire import views
 from swarmd.wire.reads import Reads
@@ -109,6 +110,14 @@ class Actions:
         write = partial(approving.reject, name=task_id, hold_id=hold_id, text=text, actor=actor)
         task = await self._reads.task_of(await self._swarm.db.write(write))
         return pb.RejectTaskResponse(task=task)
+
+    async def raise_budget(
+        self, task_id: str, *, add_cost: str, add_tokens: int, actor: str
+    ) -> task_pb2.Task:
+        """Raises the caps of a task; frees it if it was held for its budget and may spend again."""
+        added = Spent(read_dollars(add_cost, "add_cost") if add_cost else 0, add_tokens)
+        write = partial(budgets.raise_budget, name=task_id, added=added, actor=actor)
+        return await self._reads.task_of(await self._swarm.db.write(write))
 
     async def pause(self, cause: str) -> swarm_pb2.Swarm:
         """Pauses the swarm: no task is claimed until a resume."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from amplifier_swarm.v1 import operator_service_pb2 as operator_pb
 from amplifier_swarm.v1 import task_pb2
+from swarmd.domain import budget
 from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import TaskId
@@ -41,6 +42,8 @@ def read(message: task_pb2.TaskDefinition) -> TaskDefinition:
         network=enums.NETWORK.optional(message.network, "network"),
         limits=enforcement.read_limits(message.limits) or None,
         approve=enums.APPROVAL_POINT.optional(message.approve, "approve"),
+        max_cost_nano=budget.read_dollars(message.max_cost, "max_cost") if message.max_cost else None,
+        max_tokens=message.max_tokens if message.HasField("max_tokens") else None,
     )
 
 
@@ -125,6 +128,8 @@ def _place(definition: TaskDefinition) -> task_pb2.TaskDefinition:
         network=enums.NETWORK.to_wire(definition.network),
         limits=enforcement.limits(definition.limits) if definition.limits else None,
         approve=enums.APPROVAL_POINT.to_wire(definition.approve),
+        max_cost="" if definition.max_cost_nano is None else budget.dollars(definition.max_cost_nano),
+        max_tokens=definition.max_tokens,
     )
 
 

@@ -19,6 +19,7 @@ from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.holds import HoldKind
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.token_terms import TokenKind
 from swarmd.engine.reports.reasons import ReasonKind
 from swarmd.store.events import EventKind
 
@@ -82,7 +83,7 @@ SESSION_ROLE: Final = EnumMap(model.SessionRole, session_pb2.SessionRole, "SESSI
 ORDER_ACTION: Final = EnumMap(model.OrderAction, worker_service_pb2.OrderAction, "ORDER_ACTION")
 DISPOSITION: Final = EnumMap(model.Disposition, worker_service_pb2.FinishDisposition, "FINISH_DISPOSITION")
 MODE: Final = EnumMap(model.SwarmMode, swarm_pb2.SwarmMode, "SWARM_MODE")
-TOKEN_KIND: Final = EnumMap(model.TokenKind, operator_service_pb2.TokenKind, "TOKEN_KIND")
+TOKEN_KIND: Final = EnumMap(TokenKind, operator_service_pb2.TokenKind, "TOKEN_KIND")
 ROLE: Final = EnumMap(model.Role, operator_service_pb2.Role, "ROLE")
 EVENT_KIND: Final = EnumMap(EventKind, event_pb2.EventKind, "EVENT_KIND")
 REASON_KIND: Final = EnumMap(ReasonKind, operator_service_pb2.ReasonKind, "REASON_KIND")

@@ -39,6 +39,7 @@ OPERATOR_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
     "NoteTask": _OPERATOR,
     "ApproveTask": _OPERATOR,
     "RejectTask": _OPERATOR,
+    "RaiseBudget": _OPERATOR,
     "ListInbox": _VIEWER,
     "AddDependency": _OPERATOR,
     "RemoveDependency": _OPERATOR,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from amplifier_swarm import __version__
 from amplifier_swarm.v1 import event_pb2, operator_service_pb2, session_pb2, swarm_pb2, task_pb2
+from swarmd.domain import budget
 from swarmd.domain.breaker import freed_by
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import PausedRunner
@@ -52,6 +53,8 @@ def task(view: TaskView) -> task_pb2.Task:
         work_of=view.work_of,
         hold=None if view.hold is None else holds.hold(view.hold),
         took=values.duration(None if view.took_us is None else view.took_us / 1_000_000),
+        max_cost="" if view.caps.cost_nano is None else budget.dollars(view.caps.cost_nano),
+        max_tokens=view.caps.tokens,
     )
 
 

@@ -58,6 +58,8 @@ def random_task(rng: random.Random, number: int, *, whole: bool = False) -> Plan
         made.max_retries = rng.randint(0, 9)
         made.validate = rng.random() < 0.5
         made.land = rng.random() < 0.5
+        made.max_cost = rng.choice(["0", "2.5", "0.000000001", "1000000"])
+        made.max_tokens = rng.choice([0, 1, 10**12])
         made.estimated_hours = rng.choice([0, 1, 2.5, 0.1, 1e-7, 1e20, 99_999.5, rng.random()])
         for timeout in (made.builder_timeout, made.validator_timeout, made.stall_timeout, made.check_timeout):
             timeout.FromNanoseconds(rng.choice([10**9, 1, 100_000_001, 604_800 * 10**9]))

@@ -9,8 +9,8 @@ import pytest
 from support.engine import EngineHarness
 from swarmd.domain.caller_errors import JoinRefused, RoleDenied, TokenExpired, TokenInvalid
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.model import Role, TokenKind
-from swarmd.domain.token_terms import TokenTerms, join_terms, ordinary_terms
+from swarmd.domain.model import Role
+from swarmd.domain.token_terms import TokenKind, TokenTerms, join_terms, ordinary_terms
 from swarmd.engine.auth import joining
 from swarmd.engine.auth.joining import JoinRequest
 from swarmd.engine.auth.tokens import NewToken

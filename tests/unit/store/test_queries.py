@@ -54,6 +54,8 @@ def test_the_column_lists_have_the_fields_of_their_values_in_order() -> None:
     event = QUERIES["event_after"].removeprefix("SELECT ").partition(" FROM")[0]
     lease = QUERIES["attempt_open_of_worker"].removeprefix("SELECT ").partition("\n")[0]
 
-    assert [column.strip().removeprefix("t.") for column in task.split(",")] == list(Task._fields)
+    # A cap is what its column says and what people have added.
+    names = [column.partition(" + ")[0].strip().removeprefix("t.") for column in task.split(",")]
+    assert names == list(Task._fields)
     assert event.split(", ") == [field.name for field in dataclasses.fields(Event)]
     assert len(lease.split(", ")) == len(Lease._fields)

@@ -37,6 +37,7 @@ class FailureClass(StrEnum):
     LANDING_FAILED = "landing_failed"
     WORK_MISSING = "work_missing"
     RESOURCE_EXHAUSTED = "resource_exhausted"
+    BUDGET_EXHAUSTED = "budget_exhausted"
 
 
 class OutcomeKind(StrEnum):

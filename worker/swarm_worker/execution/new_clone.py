@@ -25,6 +25,7 @@ WORK_STANDS: Final = frozenset(
         FailureClass.VALIDATOR_FAILED,
         FailureClass.BAD_CHECK,
         FailureClass.BUILDER_BLOCKED,
+        FailureClass.BUDGET_EXHAUSTED,
         FailureClass.LANDING_CONFLICT,
         FailureClass.LANDING_FAILED,
     }

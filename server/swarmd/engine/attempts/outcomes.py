@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from swarmd.domain.budget_end import within_budget
 from swarmd.domain.completion import missing_proof
 from swarmd.domain.decision import (
     RESULTS,
@@ -34,7 +35,7 @@ from swarmd.domain.model import (
 from swarmd.domain.placement import claimed_definition, must_land
 from swarmd.domain.policy import Backoff
 from swarmd.domain.runner_kind import rehearses
-from swarmd.engine.attempts import leases
+from swarmd.engine.attempts import leases, overspending
 from swarmd.engine.attempts.breaker import Breaker
 from swarmd.engine.attempts.landings import wake_queue
 from swarmd.engine.dispatch.dispatcher import Dispatcher
@@ -112,7 +113,10 @@ class Outcomes:
             lands_work=record.work_of > 0,
             stuck=_stuck(tx, record, outcome),
         )
-        judged = self.breaker.judge(tx, record, outcome, decision)
+        stopped = outcome.kind not in RESULTS and not outcome.survivors
+        budgeted = within_budget(record.task, decision, overspending.end_of(tx, record), stopped=stopped)
+        # What ends for its budget, or waits for it, says nothing about the runner.
+        judged = self.breaker.judge(tx, record, outcome, decision) if budgeted is decision else budgeted
         if judged is not decision:
             # Other tasks that are put back may have changed what this one waits for.
             record = record._replace(task=tasks.get(tx, record.task.key))
@@ -130,6 +134,7 @@ class Outcomes:
         if record is None or record.outcome is not None:
             return
         decision = decide_lost(record.task, cause, self._rule)
+        decision = within_budget(record.task, decision, overspending.end_of(tx, record), stopped=True)
         self._write(tx, record, decision, order=OrderAction.ABANDON, cause=cause)
 
     def release_undelivered(self, tx: Tx, lease: Lease, *, cause: str) -> bool:

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import (
+    LeaseId,
     Order,
+    OrderAction,
     Outcome,
     SessionRole,
     Usage,
@@ -15,7 +17,7 @@ from swarmd.domain.model import (
 )
 from swarmd.domain.runner_kind import REHEARSAL_RUNNER
 from swarmd.domain.session_ids import belongs_to
-from swarmd.engine.attempts import leases
+from swarmd.engine.attempts import leases, overspending
 from swarmd.engine.live.state import LiveState
 from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.observer import Observer, seconds_since
@@ -101,11 +103,8 @@ class Sessions:
         if record is None or record.outcome is not None:
             return leases.abandon_order(start.lease_id)
         lease, task = record.lease, record.task
-        if task.status is TaskStatus.KILLING:
-            return leases.stop_order(tx, start.lease_id, task)
-        if record.work_of:
-            # A worker that does not know how to land kept work must not pay a builder for it.
-            return leases.abandon_order(start.lease_id, f"it lands the work of attempt {record.work_of}")
+        if (order := _instead_of_go(tx, record, start.lease_id)) is not None:
+            return order
         if (known := sessions.find(tx, start.session_id)) is not None:
             if known.attempt_key == lease.attempt_key:
                 return None
@@ -142,6 +141,7 @@ class Sessions:
         if record is None or session is None:
             return leases.abandon_order(end.lease_id)
         sessions.set_usage(tx, session.key, end.usage)
+        overspending.stop_if_passed(tx, self._live, record)
         if session.ended_us is None:
             sessions.end(tx, session, exit_code=end.exit_code)
             lasted_s = seconds_since(session.started_us, tx.now_us)
@@ -166,9 +166,22 @@ class Sessions:
             return
         if progress.usage is not None:
             sessions.set_usage(tx, session.key, progress.usage)
+            overspending.stop_if_passed(tx, self._live, record)
         if progress.entries:
             sessions.append_log(tx, session.key, progress.entries, self._limits)
             tx.after_commit(partial(self._wakeups.notify, record.lease.task_id))
+
+
+def _instead_of_go(tx: Tx, record: LeaseRecord, lease_id: str) -> Order | None:
+    """Returns the order for an open attempt of which no session may start; None if one may."""
+    if record.task.status is TaskStatus.KILLING:
+        return leases.stop_order(tx, lease_id, record.task)
+    if overspending.refuses_go(tx, record):
+        return Order(LeaseId(lease_id), OrderAction.STOP, overspending.CAUSE)
+    if record.work_of:
+        # A worker that does not know how to land kept work must not pay a builder for it.
+        return leases.abandon_order(lease_id, f"it lands the work of attempt {record.work_of}")
+    return None
 
 
 class _Found(NamedTuple):

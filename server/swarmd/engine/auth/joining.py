@@ -20,8 +20,8 @@ import structlog
 
 from swarmd.domain.caller_errors import JoinRefused
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.model import Role, TokenKind, WorkerIdentity
-from swarmd.domain.token_terms import with_bound_labels
+from swarmd.domain.model import Role, WorkerIdentity
+from swarmd.domain.token_terms import TokenKind, with_bound_labels
 from swarmd.engine.auth.tokens import TokenRegistry
 from swarmd.store import tokens
 from swarmd.store.tokens import TokenRecord

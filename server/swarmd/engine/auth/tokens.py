@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 from swarmd.domain.caller_errors import RoleDenied, TokenExpired, TokenInvalid
 from swarmd.domain.errors import TokenNotFound
-from swarmd.domain.model import Role, TokenKind
-from swarmd.domain.token_terms import TokenTerms
+from swarmd.domain.model import Role
+from swarmd.domain.token_terms import TokenKind, TokenTerms
 from swarmd.engine.ports import Clock, Entropy
 from swarmd.store import tokens
 from swarmd.store.tokens import TokenRecord

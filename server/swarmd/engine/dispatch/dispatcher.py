@@ -7,7 +7,7 @@ backoff that is over. So nothing polls, and the claim of a dependent shares the 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from swarmd.domain.claim import Claim, CloneStart
 from swarmd.domain.landing import StartPoint
@@ -16,10 +16,12 @@ from swarmd.domain.lifecycle import Transition
 from swarmd.domain.model import AttemptKey, Lease, SwarmMode, TargetKey, Task, WorkerName
 from swarmd.domain.placement import fits, runs_in_clone
 from swarmd.engine.dispatch.exclusion import Admission, Exclusion
+from swarmd.engine.dispatch.funds import Funds
 from swarmd.engine.dispatch.ready_queue import ReadyQueue
 from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.observer import Observer, seconds_since
 from swarmd.engine.ports import Entropy
+from swarmd.engine.tasks import budgets
 from swarmd.engine.tasks.landing_orders import work_to_land
 from swarmd.engine.tasks.transitions import apply
 from swarmd.store import attempts, events, exclusive_names, holds, landings, runner_pauses, swarm, tasks
@@ -84,23 +86,26 @@ class Dispatcher:
         self._load_label_sets(tx, offer)
         queue = ReadyQueue(tx, offer.ready, workers=len(self._maybe_free))
         exclusion = Exclusion(tx, exclusive_files=self.exclusive_files)
-        matches = list(self._match(queue, exclusion, _FreeSlots(tx), offer.gates))
+        funds = Funds(tx)
+        matches = list(self._match(queue, _Round(exclusion, funds), _FreeSlots(tx), offer.gates))
         for attempt, (worker, admission) in enumerate(matches, offer.last_attempt + 1):
             self._claim(tx, worker, admission, AttemptKey(attempt), epoch=offer.epoch)
             for gate in _gates_of(worker, offer.gates):
                 _record_probe(tx, gate, worker, admission, AttemptKey(attempt))
         for wait in exclusion.waits:
             exclusive_names.wait(tx, wait.key, wait.name)
-        if exclusion.exhausted:
+        for refused in funds.refused:
+            budgets.hold(tx, refused.task, refused.text)
+        if exclusion.exhausted or funds.exhausted:
             tx.after_commit(self._on_unfinished)
 
     def _match(
-        self, queue: ReadyQueue, exclusion: Exclusion, slots: "_FreeSlots", gates: Sequence[RunnerGate]
+        self, queue: ReadyQueue, rules: "_Round", slots: "_FreeSlots", gates: Sequence[RunnerGate]
     ) -> Iterator[tuple[ConnectedWorker, Admission]]:
         """Yields the pairs of worker and task. It only reads, so that all claims are written together."""
         turn = deque(self._maybe_free.values())
         closed = {gate.key for gate in gates if not gate.admits_one}
-        while turn and queue.ready and not exclusion.exhausted:
+        while turn and queue.ready and not rules.exhausted:
             worker = turn.popleft()
             if not worker.takes_claims:
                 self._maybe_free.pop(worker.identity.name, None)
@@ -112,7 +117,7 @@ class Dispatcher:
                 continue
             if (free := slots.count(worker)) <= 0:
                 self._maybe_free.pop(worker.identity.name, None)
-            elif (admission := _next_admitted(queue, exclusion, worker, fit, free=free)) is not None:
+            elif (admission := _next_admitted(queue, rules, worker, fit, free=free)) is not None:
                 slots.use_one(worker)
                 closed |= passed
                 yield worker, admission
@@ -199,11 +204,29 @@ def _clone_start(tx: Tx, task: Task, key: TargetKey, *, epoch: int) -> CloneStar
     return CloneStart(base, first_base, landings.previous_head(tx, task.key), task.failure_class)
 
 
+class _Round(NamedTuple):
+    """The checks of a round of assignment before each claim."""
+
+    exclusion: Exclusion
+    funds: Funds
+
+    @property
+    def exhausted(self) -> bool:
+        """Returns whether the rest is left to another round."""
+        return self.exclusion.exhausted or self.funds.exhausted
+
+
 def _next_admitted(
-    queue: ReadyQueue, exclusion: Exclusion, worker: ConnectedWorker, fit: Sequence[ReadyGroup], *, free: int
+    queue: ReadyQueue, rules: _Round, worker: ConnectedWorker, fit: Sequence[ReadyGroup], *, free: int
 ) -> Admission | None:
-    """Pops tasks for the worker until one may be claimed; puts those aside that have to wait for a name."""
-    while not exclusion.exhausted and (found := queue.pop(fit, free=free)) is not None:
+    """Pops tasks for the worker until one may be claimed; puts those aside that have to wait for a name.
+
+    A task that may spend nothing more is not claimed: the round holds it.
+    """
+    exclusion = rules.exclusion
+    while not rules.exhausted and (found := queue.pop(fit, free=free)) is not None:
+        if not rules.funds.admit(found.task):
+            continue
         admitted = exclusion.admit(found, worker.identity)
         if isinstance(admitted, Admission):
             return admitted

@@ -163,6 +163,9 @@ def _hold(task: Task, hold: Hold) -> Reason:
     elif hold.kind is HoldKind.APPROVAL:
         settle = f"`swarmctl approve {task.task_id}`, or `swarmctl reject {task.task_id} --because TEXT`"
         message = f"a person has to approve: {hold.text} {settle}"
+    elif hold.kind is HoldKind.BUDGET:
+        raises = f"`swarmctl budget {task.task_id} --add DOLLARS` lets it go on"
+        message = f"its budget is used up: {hold.text}; {raises}"
     else:
         options = "".join(f" [{number}] {option}" for number, option in enumerate(hold.options, 1))
         given = "--option N" if hold.options else "TEXT"

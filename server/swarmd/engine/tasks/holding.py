@@ -57,11 +57,9 @@ def unhold(tx: Tx, name: str, *, actor: str, with_hint: bool = True) -> TaskKey:
     task = lookup.resolve(tx, name, with_hint=with_hint)
     if (lasting := holds.lasting(tx, task.key)) is None:
         return task.key
-    if lasting.kind is HoldKind.APPROVAL:
-        raise HoldRefused(task.task_id, f"waits for an approval; `swarmctl approve {task.task_id}`")
     if lasting.kind not in {HoldKind.SUSPENDED, HoldKind.NO_PROGRESS}:
-        raise HoldRefused(task.task_id, f"waits for an answer; `swarmctl answer {task.task_id} TEXT`")
-    _end(tx, task, actor=actor)
+        raise HoldRefused(task.task_id, _other_way(task, lasting.kind))
+    free(tx, task, actor=actor)
     return task.key
 
 
@@ -82,7 +80,7 @@ def answer(tx: Tx, name: str, *, hold_id: str, text: str, option: int, actor: st
         if given != asked.answer:
             raise HoldRefused(task.task_id, _settled(asked))
         return task.key
-    _end(tx, task, actor=actor, answer=given)
+    free(tx, task, actor=actor, answer=given)
     return task.key
 
 
@@ -110,11 +108,21 @@ def note(tx: Tx, name: str, *, text: str, actor: str) -> TaskKey:
     return task.key
 
 
-def _end(tx: Tx, task: Task, *, actor: str, answer: str = "") -> None:
+def free(tx: Tx, task: Task, *, actor: str, answer: str = "", said: str = "no longer held") -> None:
+    """Ends the hold of a task, with the answer if it is a question."""
     holds.end(tx, task.key, ended_by=actor, answer=answer)
-    said = f"answered: {answer}" if answer else "no longer held"
+    said = f"answered: {answer}" if answer else said
     detail = f"{said} ({actor})" if actor else said
     apply(tx, task, Transition.UNHOLD, EventKind.TASK_UNHELD, detail=detail)
+
+
+def _other_way(task: Task, kind: HoldKind) -> str:
+    """Returns what a hold that is not an operator's waits for, with the command that ends it."""
+    if kind is HoldKind.BUDGET:
+        return f"may spend no more; `swarmctl budget {task.task_id} --add DOLLARS`"
+    if kind is HoldKind.APPROVAL:
+        return f"waits for an approval; `swarmctl approve {task.task_id}`"
+    return f"waits for an answer; `swarmctl answer {task.task_id} TEXT`"
 
 
 def _settled(asked: Hold) -> str:

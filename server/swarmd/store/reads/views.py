@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from swarmd.domain import placement
+from swarmd.domain.budget import Caps
 from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.holds import Hold
 from swarmd.domain.landing import StartPoint
@@ -50,6 +51,7 @@ class TaskView:
     kept_ref: str
     starts_at: StartPoint
     work_of: int
+    caps: Caps
     # None unless it is held.
     hold: Hold | None
     # Of its ended attempts; None before the first has ended.
@@ -193,7 +195,7 @@ def _task(row: Row) -> TaskView:
         key, task_id, name, status, phase, type_, priority, attempt, max_retries, worker, builder_session_id,
         validator_session_id, last_error, failure, cause, estimated_hours, created_us, started_us, completed_us,
         input_tokens, output_tokens, cost_nano, dependencies, kill_receipt, rehearsed, landed, kept_ref, starts_at,
-        work_of, hold, took_us,
+        work_of, max_cost_nano, max_tokens, hold, took_us,
     ) = row  # fmt: skip
     return TaskView(
         key=TaskKey(key),
@@ -223,6 +225,7 @@ def _task(row: Row) -> TaskView:
         kept_ref=kept_ref or "",
         starts_at=StartPoint(starts_at),
         work_of=work_of,
+        caps=Caps(max_cost_nano, max_tokens),
         hold=None if hold is None else holds.from_row(json.loads(hold)),
         took_us=took_us,
     )

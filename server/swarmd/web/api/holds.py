@@ -20,13 +20,13 @@ OPTION: Final[Param[int]] = integer(
 
 async def hold(state: AppState, request: ApiRequest) -> Document:
     """Holds a task that has not started."""
-    held = await state.actions.hold([request.path["id"]], request.get(CAUSE), actor=_actor(request))
+    held = await state.actions.hold([request.path["id"]], request.get(CAUSE), actor=request.actor)
     return task_document(held.tasks[0])
 
 
 async def unhold(state: AppState, request: ApiRequest) -> Document:
     """Ends the hold of an operator."""
-    freed = await state.actions.unhold([request.path["id"]], actor=_actor(request))
+    freed = await state.actions.unhold([request.path["id"]], actor=request.actor)
     return task_document(freed.tasks[0])
 
 
@@ -37,7 +37,7 @@ async def answer(state: AppState, request: ApiRequest) -> Document:
         request.get(HOLD_ID),
         text=request.get(TEXT),
         option=request.get(OPTION),
-        actor=_actor(request),
+        actor=request.actor,
     )
     return task_document(answered)
 
@@ -45,29 +45,24 @@ async def answer(state: AppState, request: ApiRequest) -> Document:
 async def approve(state: AppState, request: ApiRequest) -> Document:
     """Approves what the task waits for."""
     approval = TaskApproval(task_id=request.path["id"], hold_id=request.get(HOLD_ID))
-    approved = await state.actions.approve([approval], actor=_actor(request))
+    approved = await state.actions.approve([approval], actor=request.actor)
     return task_document(approved.tasks[0])
 
 
 async def reject(state: AppState, request: ApiRequest) -> Document:
     """Rejects what the task waits for."""
     rejected = await state.actions.reject(
-        request.path["id"], request.get(HOLD_ID), text=request.get(TEXT), actor=_actor(request)
+        request.path["id"], request.get(HOLD_ID), text=request.get(TEXT), actor=request.actor
     )
     return task_document(rejected.task)
 
 
 async def note(state: AppState, request: ApiRequest) -> Document:
     """Leaves a note for the next attempts of the task."""
-    noted = await state.actions.note(request.path["id"], text=request.get(TEXT), actor=_actor(request))
+    noted = await state.actions.note(request.path["id"], text=request.get(TEXT), actor=request.actor)
     return task_document(noted)
 
 
 async def inbox(state: AppState, _request: ApiRequest) -> Document:
     """Returns what waits for a person."""
     return inbox_document(await state.reads.inbox())
-
-
-def _actor(request: ApiRequest) -> str:
-    """Returns the name of the caller's token."""
-    return "" if request.principal is None else request.principal.token.name

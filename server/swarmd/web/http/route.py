@@ -63,6 +63,11 @@ class ApiRequest:
     # The CSRF token of the request; empty unless it is the login's.
     csrf: str = ""
 
+    @property
+    def actor(self) -> str:
+        """The name of the caller's token; empty where the route needs no token."""
+        return "" if self.principal is None else self.principal.token.name
+
     def get(self, param: Param[T]) -> T:
         """Returns the parameter's value, or its default if the request does not have it."""
         value: T = self.given.get(param.name, param.default)

@@ -97,7 +97,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         took_s=_or_null(NUMBER),
         kill_receipt=_or_null(_ref("KillReceipt")), rehearsed=FLAG, landed=_or_null(_ref("Landing")),
         kept_ref=_NULL_TEXT, starts_at=_enum(StartPoint), work_of=_or_null(INTEGER),
-        hold=_or_null(_ref("Hold")),
+        hold=_or_null(_ref("Hold")), max_cost=_NULL_TEXT, max_tokens=_or_null(INTEGER),
     ),
     "Hold": _object(
         hold_id=TEXT, kind=_enum(HoldKind), text=TEXT, options=TEXTS, attempt=_or_null(INTEGER),
