@@ -102,8 +102,6 @@ class _Play:
                     self._wake(waited_for)
                 continue
             self._in_use.update(names)
-            if waited_for is not None and self._has_room(waited_for):
-                self._wake(waited_for)
             heapq.heappush(self._running, (now + self._work.seconds[i], i))
 
     def _end(self, i: int) -> None:

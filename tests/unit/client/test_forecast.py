@@ -93,23 +93,32 @@ def test_tasks_that_share_an_exclusive_name_run_one_after_the_other_and_take_no_
 def test_every_task_ends_whatever_names_it_waits_for() -> None:
     for seed in range(300):
         rng = random.Random(seed)
-        count = rng.randint(1, 25)
-        names = {i: rng.sample(["a", "b", "c"], rng.randint(0, 3)) for i in range(count)}
-        plan = work(
-            [[] for _ in range(count)],
-            [1.0] * count,
-            names=names,
-            capacities={"c": 2},
-            priorities=[rng.randint(1, 3) for _ in range(count)],
-        )
-        for slots in (1, 3, None):
-            least = max(
-                sum("a" in held for held in names.values()), sum("b" in held for held in names.values())
-            )
-            time, _ = timetable(plan, slots=slots)
-            assert least <= time <= count
-            if slots == 1:
-                assert time == count
+        seconds = [float(rng.randint(1, 9)) for _ in range(rng.randint(1, 25))]
+        names = {i: rng.sample(["a", "b", "c"], rng.randint(0, 3)) for i in range(len(seconds))}
+        priorities = [rng.randint(1, 3) for _ in seconds]
+        plan = work([[] for _ in seconds], seconds, names=names, capacities={"c": 2}, priorities=priorities)
+
+        def held(name: str, names: dict[int, list[str]] = names, seconds: list[float] = seconds) -> float:
+            return sum(time for i, time in enumerate(seconds) if name in names[i])
+
+        assert timetable(plan, slots=1).seconds == sum(seconds)
+        for slots in (2, 3, None):
+            least = max(held("a"), held("b"), held("c") / 2)
+            assert least <= timetable(plan, slots=slots).seconds <= sum(seconds)
+
+
+def test_a_free_name_goes_to_the_next_task_if_the_first_in_its_queue_waits_for_another_name() -> None:
+    # Task 1 waits for a, and then for b, which task 2 has taken meanwhile: task 4 gets a at once.
+    names = {0: ["a"], 1: ["a", "b"], 2: ["b"], 4: ["a"]}
+    plan = PlannedWork(
+        order=[0, 1, 3, 2, 4],
+        dependencies=[[], [], [3], [], []],
+        seconds=[2.0, 8.0, 8.0, 1.0, 1.0],
+        priorities=[4, 3, 2, 2, 1],
+        names=names,
+    )
+
+    assert timetable(plan, slots=None).seconds == 17
 
 
 def test_a_chain_of_ten_thousand_tasks_and_tasks_of_no_time_are_forecast() -> None:
