@@ -218,6 +218,15 @@ def test_a_lock_pins_by_hash_and_names_no_place(name: str) -> None:
     assert not re.search(r"://|file:|#|^-|@", text, re.MULTILINE)
 
 
+def test_the_images_get_every_requirement_of_the_package() -> None:
+    """If they do not: `make lock`."""
+    project = pyproject()["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    needed = {canonicalize_name(Requirement(text).name) for group in lists for text in group}
+
+    assert needed <= locked("requirements.lock").keys()
+
+
 def test_the_images_get_the_versions_that_the_tests_run_with() -> None:
     tested = locked("requirements-dev.lock")
 
