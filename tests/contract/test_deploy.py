@@ -32,7 +32,7 @@ def run(*argv: object, cwd: Path = PROMETHEUS) -> str:
 
 def test_the_images_are_made_of_what_the_repository_has() -> None:
     text = (DEPLOY / "container" / "Containerfile").read_text()
-    extras = {name for group in re.findall(r"amplifier-swarm\[(.*?)\]", text) for name in group.split(",")}
+    extras = {name for group in re.findall(r"install.sh (\S+)", text) for name in group.split(",")}
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     linked = set(re.findall(r"/opt/swarm/bin/(swarm\S+)", text.replace('"', " ")))
 
