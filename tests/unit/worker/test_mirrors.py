@@ -1,14 +1,19 @@
 """Work travels through a remote repository: workers on separate disks share nothing else."""
 
+import asyncio
 import os
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.git_repositories import PlainGit, commit_files, git, make_hostile, new_repository, write_files
 from swarm_worker.workspace.clone import Clone, make_clone
-from swarm_worker.workspace.git_runner import GitFailure
+from swarm_worker.workspace.folder_lock import POLL_S, FolderLock
+from swarm_worker.workspace.git_runner import GitFailure, GitOutput
 from swarm_worker.workspace.landing import Combination, LandingMessage, carry_over, combine
 from swarm_worker.workspace.mirror import MirrorRepository, mirror_folder
 from swarm_worker.workspace.snapshot import snapshot
@@ -25,6 +30,20 @@ def remote(tmp_path: Path) -> Path:
     first = new_repository(tmp_path / "first")
     git(tmp_path, "clone", "-q", "--bare", str(first), "remote.git")
     return tmp_path / "remote.git"
+
+
+@dataclass
+class SlowFetch(PlainGit):
+    """A git whose fetch goes on when the test lets it."""
+
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+    may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, arguments: Sequence[str], **how: Any) -> GitOutput:
+        if "fetch" in arguments:
+            self.began.set()
+            await self.may_go_on.wait()
+        return await super().__call__(arguments, **how)
 
 
 def worker(remote: Path, name: str, target: str = "", url: str = "") -> MirrorRepository:
@@ -69,6 +88,33 @@ async def test_a_worker_reads_what_another_one_landed(remote: Path) -> None:
     assert (dependent.work / "new.txt").read_text() == "by a\n"
     git(dependent.work, "fetch", "-q")
     assert git(dependent.work, "rev-parse", "origin/swarm/main") == new
+
+
+async def test_workers_that_share_a_mirror_fetch_one_after_the_other(remote: Path) -> None:
+    first, second = await ready(remote, "shared"), await ready(remote, "shared")
+    slow, other = SlowFetch(), PlainGit()
+    fetching = asyncio.create_task(first.with_runner(slow).fetch())
+    await slow.began.wait()
+    waiting = asyncio.create_task(second.with_runner(other).fetch())
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(3 * POLL_S):
+            await asyncio.shield(waiting)
+
+    assert other.commands == [], "two fetches at once fail by each other's change of a ref"
+    slow.may_go_on.set()
+    assert await fetching == await waiting
+
+
+async def test_a_mirror_that_another_worker_never_gives_back_is_named(remote: Path) -> None:
+    first, second = await ready(remote, "shared"), await ready(remote, "shared")
+    second.lock = FolderLock(second.path.with_suffix(".lock"), wait_s=0.01)
+
+    async with first.lock:
+        with pytest.raises(
+            GitFailure, match=r"another worker has held .*\.lock for 0\.01 s; end that worker"
+        ):
+            await second.fetch()
+    assert await second.fetch()
 
 
 async def test_a_target_that_moved_meanwhile_is_not_overwritten(remote: Path) -> None:

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from swarm_worker.workspace.folder_lock import FolderLock
 from swarm_worker.workspace.git_folder import GitFolder, write_git_folder
 from swarm_worker.workspace.git_locks import remove_locks
 from swarm_worker.workspace.git_runner import (
@@ -78,6 +79,8 @@ class MirrorRepository(SourceRepository):
         self.url = url
         self.git = GitCommands(runner, path, {**current_environment("file"), "GIT_DIR": str(path)})
         self._head_branch = ""
+        # The workers of one state folder share the mirror: two fetches at once fail by each other's change of a ref.
+        self.lock = FolderLock(path.with_suffix(".lock"))
 
     @property
     def network(self) -> GitCommands:
@@ -104,7 +107,8 @@ class MirrorRepository(SourceRepository):
             head, self._head_branch = _parse_head(listed)
             if not head:
                 return Inspection(False, f"{self.url} has no commit yet, or no branch that it calls its HEAD")
-            await asyncio.to_thread(self._write_mirror, "sha256" if len(head) == 64 else "sha1")
+            async with self.lock:
+                await asyncio.to_thread(self._write_mirror, "sha256" if len(head) == 64 else "sha1")
             self.target = choose_target(self.target, self._head_branch)
         except (GitFailure, ValueError) as error:
             return Inspection(False, f"{self.url}: {error}")
@@ -112,7 +116,7 @@ class MirrorRepository(SourceRepository):
 
     def _write_mirror(self, object_format: str) -> None:
         if self.path.exists():
-            # At the start of a worker no git of its own runs here, and nobody else writes to its mirror.
+            # At the start of a worker no git of its own runs here, and those of others hold our lock.
             remove_locks(self.path)
             return
         new = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")

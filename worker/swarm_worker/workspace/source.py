@@ -6,6 +6,7 @@ only where the target itself is checked out, and only while it is clean.
 
 import asyncio
 import os
+from contextlib import AbstractAsyncContextManager
 from copy import copy
 from dataclasses import replace
 from enum import StrEnum
@@ -75,7 +76,7 @@ class SourceRepository:
         self.runner = runner
         self.git = GitCommands(runner, path, current_environment("file"))
         # Only one change of the refs at a time, so that slots of one worker do not meet each other's locks.
-        self.lock = asyncio.Lock()
+        self.lock: AbstractAsyncContextManager[object] = asyncio.Lock()
         self._facts: SourceFacts | None = None
 
     def with_runner(self, runner: GitRunner) -> Self:
