@@ -18,7 +18,7 @@ from swarm_worker.sandbox.abilities import BubblewrapProbe, probe_bubblewrap
 from swarm_worker.sandbox.bwrap import Bubblewrap
 from swarm_worker.sandbox.confinement import Confinement
 from swarm_worker.sandbox.seccomp import KNOWN, filter_program
-from swarm_worker.sandbox.visible import Binding
+from swarm_worker.sandbox.visible import Binding, folders_on_path
 from swarm_worker.storage.private_folder import remove_private
 from swarm_worker.supervision.fence import Fence, now_s
 from swarm_worker.supervision.guarded_run import run_guarded
@@ -163,6 +163,23 @@ async def test_a_program_on_path_that_is_a_link_to_another_installation_starts(c
     await cell.run("agent")
 
     assert (cell.output.out + cell.output.err).decode() == "started\n"
+
+
+def test_a_virtual_environment_on_path_is_visible_with_its_python_unless_a_session_could_write_there(
+    tmp_path: Path,
+) -> None:
+    home, base, environment = tmp_path / "home", tmp_path / "python", tmp_path / "venv"
+    for folder in (home / "bin", base / "bin", environment / "bin"):
+        folder.mkdir(parents=True)
+    config, path = environment / "pyvenv.cfg", str(environment / "bin")
+    config.write_text(f"home = {base}/bin\n", encoding="utf-8")
+
+    assert list(folders_on_path(path, home, lambda _: True)) == [environment / "bin", environment, base]
+    assert list(folders_on_path(path, home, lambda place: place != environment)) == [environment / "bin"]
+    config.write_text(f"home = {home}/bin\n", encoding="utf-8")
+    assert home not in list(folders_on_path(path, home, lambda _: True)), (
+        "a Python there does not show it all"
+    )
 
 
 def test_nothing_in_a_workspace_decides_what_is_visible(cell: Cell) -> None:

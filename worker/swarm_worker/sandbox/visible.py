@@ -115,12 +115,16 @@ def is_visible(path: Path) -> bool:
     return any(path.is_relative_to(folder) for folder in SYSTEM)
 
 
-def folders_on_path(path: str, home: Path) -> Iterator[Path]:
-    """Yields the folders of PATH outside of the system's; none that contains the home folder."""
+def folders_on_path(path: str, home: Path, trusted: Trust) -> Iterator[Path]:
+    """Yields the folders of PATH, and what virtual environments among them need; none contains the home folder.
+
+    Nothing is read in a place that is not trusted.
+    """
     for entry in path.split(os.pathsep):
         folder = Path(entry)
         if folder.is_absolute() and folder.is_dir() and not home.is_relative_to(folder):
             yield folder
+            yield from _environment_of(folder, home, trusted)
 
 
 def program_paths(program: str, *, path: str, home: Path, trusted: Trust) -> Iterator[Path]:
@@ -139,10 +143,7 @@ def _installation(file: Path, path: str, home: Path, trusted: Trust, *, depth: i
         return
     yield from places
     for place in places:
-        environment = place.parent.parent
-        if (environment / "pyvenv.cfg").is_file():
-            yield environment
-            yield from _base_of(environment)
+        yield from _environment_of(place.parent, home, trusted)
     real = places[-1]
     if "node_modules" in real.parts:
         yield Path(*real.parts[: real.parts.index("node_modules") + 1])
@@ -166,8 +167,14 @@ def _links(file: Path, trusted: Trust) -> Iterator[Path]:
         yield real
 
 
+def _environment_of(folder: Path, home: Path, trusted: Trust) -> Iterator[Path]:
+    """Yields the virtual environment whose programs are in the folder, and the Python that it was made from."""
+    environment = folder.parent
+    if trusted(environment) and (environment / "pyvenv.cfg").is_file():
+        yield from (each for each in (environment, *_base_of(environment)) if not home.is_relative_to(each))
+
+
 def _base_of(environment: Path) -> Iterator[Path]:
-    """Yields the installation of the Python that a virtual environment was made from."""
     text = (environment / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
     if home := re.search(r"^home\s*=\s*(.+)$", text, re.MULTILINE):
         folder = Path(os.path.realpath(home[1].strip()))
