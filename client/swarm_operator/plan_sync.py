@@ -24,6 +24,8 @@ from swarmctl.plan.read import Plan, plan_of
 from swarmctl.plan.send import ImportReply
 from swarmctl.plan.source import Source
 
+# The label that the chart gives to workers with a target branch.
+TARGET: Final = "target"
 KILL: Final = f"{GROUP}/kill"
 ENDED: Final = ("completed", "failed", "killed", "skipped")
 # A refused plan is tried again after this time: a task that ran may have ended.
@@ -52,15 +54,17 @@ class ClusterCalls(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PlanText:
-    """The task file of a plan, or why there is none."""
+    """The task file of a plan and the target branch of its work, or why there is no file."""
 
     text: str = ""
     fault: str = ""
+    # The branch that the workers of the tasks bring work onto. Empty for any.
+    target: str = ""
 
     @property
     def digest(self) -> str:
         """The mark of this text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{self.text}{self.target}".encode()).hexdigest()[:16]
 
 
 class PlanSync:
@@ -104,17 +108,17 @@ class PlanSync:
         )
 
     async def _text(self, plan: Document) -> PlanText:
-        spec = plan["spec"]
+        spec, target = plan["spec"], plan["spec"].get("target", "")
         if (source := spec.get("tasksFrom")) is None:
             kept = {name: spec[name] for name in ("tasks", "concurrency") if name in spec}
-            return PlanText(json.dumps(kept, indent=1))
+            return PlanText(json.dumps(kept, indent=1), target=target)
         name, key = source["configMap"], source.get("key", "tasks.yaml")
         texts = await self._cluster.config_map(name)
         if texts is None:
             return PlanText(fault=f"there is no ConfigMap {name!r} in the namespace; create it")
         if key not in texts:
             return PlanText(fault=f"the ConfigMap {name!r} has no key {key!r}; add it, or name another")
-        return PlanText(texts[key])
+        return PlanText(texts[key], target=target)
 
     def _must_import(self, plan: Document, status: Document, found: PlanText) -> bool:
         applied = next((c for c in status.get("conditions", ()) if c["type"] == "Applied"), None)
@@ -147,6 +151,8 @@ class PlanSync:
         name = plan["metadata"]["name"]
         try:
             parsed = plan_of(Source(name, found.text))
+            for task in parsed.tasks if found.target else ():
+                task.definition.labels[TARGET] = found.target
             reply = await self._swarm.add(parsed)
         except PlanRefused as refused:
             return "Refused", refused.line("swarm-operator"), []

@@ -117,13 +117,22 @@ def test_the_trigger_describes_the_workers_of_its_pool() -> None:
     [trigger] = job["spec"]["triggers"]
 
     assert trigger["metadata"] == {
-        "scalerAddress": "swarm.swarm.svc:7433", "labels": "pool=jobs,gpu=yes", "slots": "2", "clones": "true",
-        "unlabelled": "false",
+        "scalerAddress": "swarm.swarm.svc:7433", "labels": "pool=jobs,gpu=yes,target=main", "slots": "2",
+        "clones": "true", "unlabelled": "false",
     }  # fmt: skip
     args = worker_args(job)
     assert {"--label=pool=jobs", "--label=gpu=yes", "--slots=2", "--exit-when-idle=5"} <= set(args)
     [pushed] = found(documents, "ScaledObject", "swarm-scaled")["spec"]["triggers"]
     assert pushed["type"] == "external-push"
+
+
+def test_a_pool_with_a_target_has_it_as_a_label_for_workers_and_scaler() -> None:
+    pool = {"name": "a", "keda": {"kind": "ScaledJob"}, "repo": "r", "target": "release"}
+    for labels, expected in (({}, "release"), ({"target": "other"}, "other")):
+        job = found(rendered({"workers": [{**pool, "labels": labels}]}), "ScaledJob", "swarm-a")
+
+        assert {"--target=release", f"--label=target={expected}"} <= set(worker_args(job))
+        assert job["spec"]["triggers"][0]["metadata"]["labels"] == f"pool=a,target={expected}"
 
 
 def test_a_worker_reads_neither_the_operators_token_nor_the_servers_key() -> None:

@@ -19,6 +19,7 @@ class RecordedSwarm:
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.known: dict[str, Task] = {}
+        self.labels: dict[str, dict[str, str]] = {}
         self.refusal = ""
         self.left: dict[str, int] = {}
         self.listed: list[Worker] = []
@@ -31,6 +32,7 @@ class RecordedSwarm:
     async def add(self, plan: Plan) -> ImportReply:
         ids = [task.definition.task_id for task in plan.tasks]
         self.calls.append(("add", *ids))
+        self.labels = {task.definition.task_id: dict(task.definition.labels) for task in plan.tasks}
         if self.refusal:
             raise PlanRefused(plan.file, [Fault(3, 'task "a"', "dependencies", self.refusal)])
         new = [task_id for task_id in ids if task_id not in self.known]

@@ -42,6 +42,24 @@ async def test_a_plan_is_imported_once_and_mirrored_as_it_changes(
     assert (last["tasks"], last["completed"], last["failed"]) == (2, 0, 1)
 
 
+async def test_the_target_of_a_plan_is_a_label_that_its_workers_must_have(
+    swarm: RecordedSwarm, cluster: RecordedCluster
+) -> None:
+    sync = PlanSync(swarm, cluster)
+    aimed = plan("a", "b")
+    aimed["spec"]["tasks"][0]["labels"] = {"gpu": "yes", "target": "elsewhere"}
+    aimed["spec"]["target"] = "release"
+    status = await sync.sync(aimed)
+    aimed["status"] = await sync.sync({**aimed, "status": status})
+    assert swarm.labels == {"a": {"gpu": "yes", "target": "release"}, "b": {"target": "release"}}
+
+    del aimed["spec"]["target"]
+    await sync.sync(aimed)
+
+    assert swarm.calls == [("add", "a", "b")] * 2, "a changed target is a changed plan"
+    assert swarm.labels == {"a": {"gpu": "yes", "target": "elsewhere"}, "b": {}}
+
+
 async def test_a_restart_of_the_operator_repeats_nothing(
     swarm: RecordedSwarm, cluster: RecordedCluster
 ) -> None:

@@ -1,3 +1,8 @@
+{{- /* The labels of a pool beside its name: a SwarmPlan with a target finds its workers by the label target. */ -}}
+{{- define "swarm.poolLabels" -}}
+{{- $own := dict }}{{ with .target }}{{ $own = dict "target" . }}{{ end -}}
+{{- merge (dict) (.labels | default dict) $own | toYaml }}
+{{- end }}
 {{- /* The template of a worker's Pod; the argument has the keys root, pool and job. */ -}}
 {{- define "swarm.workerPod" -}}
 {{- $root := .root }}{{ $pool := .pool }}{{ $keda := $pool.keda | default dict }}
@@ -37,7 +42,7 @@ spec:
         - --drain-deadline={{ $drain }}
         - --label=pool={{ $pool.name }}
         - --label=node=$(NODE_NAME)
-        {{- range $key, $value := $pool.labels }}
+        {{- range $key, $value := include "swarm.poolLabels" $pool | fromYaml }}
         - {{ printf "--label=%s=%s" $key $value | quote }}
         {{- end }}
         {{- with $pool.repo }}
@@ -117,7 +122,7 @@ resources: {requests: {storage: {{ .persistence.size | default "20Gi" }}}}
 {{- /* KEDA's trigger of a pool. */ -}}
 {{- define "swarm.trigger" -}}
 {{- $labels := list (printf "pool=%s" .pool.name) }}
-{{- range $key, $value := .pool.labels }}{{ $labels = append $labels (printf "%s=%s" $key $value) }}{{ end -}}
+{{- range $key, $value := include "swarm.poolLabels" .pool | fromYaml }}{{ $labels = append $labels (printf "%s=%s" $key $value) }}{{ end -}}
 - type: {{ if eq .pool.keda.kind "ScaledObject" }}external-push{{ else }}external{{ end }}
   metadata:
     scalerAddress: {{ include "swarm.address" .root | quote }}
