@@ -133,10 +133,10 @@ images: ## Build the images swarmd, swarm-worker, swarm-operator and amplifier-s
 	    -f deploy/container/Containerfile --target $${pair%:*} -t $${pair#*:} . || exit 1; done
 
 test-containers: setup ## Build the images and run them for real (root; Debian: podman buildah runc mmdebstrap netavark)
-	@SWARM_TEST_CONTAINERS=1 $(RUN) -m pytest -p no:cacheprovider -rs --durations=8 tests/containers
+	@SWARM_TEST_CONTAINERS=1 $(RUN) -m pytest -p no:cacheprovider -s -rs --durations=8 tests/containers
 
 test-slurm: setup ## Run workers as job arrays on a real Slurm (root; Debian: slurm-wlm munge)
-	@SWARM_TEST_SLURM=1 $(RUN) -m pytest -p no:cacheprovider -rs --durations=8 tests/slurm
+	@SWARM_TEST_SLURM=1 $(RUN) -m pytest -p no:cacheprovider -s -rs --durations=8 tests/slurm
 
 build: setup ## Build the sdist and the wheel, into dist/
 	@rm -rf dist && $(BIN)/python -m hatchling build

@@ -1,6 +1,9 @@
 """The image `swarm-worker`: it works for a server in another container, drains, dies and comes back."""
 
+import contextlib
 import json
+import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -9,8 +12,9 @@ from typing import Any
 import pytest
 
 from containers.conftest import USER
-from containers.engine import Container, podman, running
+from containers.engine import Container, new_volume, podman, running
 from containers.test_server import READ_ONLY, port_of
+from support.landed_plan import WORKERS, LandedPlan
 from support.ledger import Ledger
 from support.plans import random_plan, write_plan
 from support.waiting import until
@@ -41,6 +45,10 @@ class Fleet:
         """Imports a plan."""
         file = self._folder / "plan.yaml"
         write_plan(file, plan)
+        self.take_file(file)
+
+    def take_file(self, file: Path) -> None:
+        """Imports a task file."""
         done = podman("cp", str(file), f"{self._server.name}:/data/plan.yaml")
         assert done.returncode == 0
         self._server.exec("swarmctl", "--server", self._address, "import", "/data/plan.yaml")
@@ -90,6 +98,21 @@ def test_two_workers_complete_a_plan_and_a_stop_lets_a_running_task_end(fleet: F
         fleet.go.touch()
         assert one.exit_code() == 0
         assert fleet.statuses()["late"] == "completed"
+
+
+def test_the_plan_of_the_table_lands_once(fleet: Fleet, folder: Path, images: dict[str, str]) -> None:
+    work = LandedPlan(folder)
+    work.prepare()
+    work.write(folder / "table.yaml")
+    subprocess.run(["chown", "-R", f"{USER}:0", str(folder)], check=True)
+    with contextlib.ExitStack() as started:
+        states = [started.enter_context(new_volume()) for _ in range(WORKERS)]
+        began = time.time()
+        fleet.take_file(folder / "table.yaml")
+        for number, state in enumerate(states):
+            started.enter_context(fleet.worker(f"w{number}", state, *work.flags()))
+        print(work.watch("containers", began))  # noqa: T201  # the figures of the run
+        until(lambda: set(fleet.statuses().values()) == {"completed"}, "the plan is done")
 
 
 def test_the_tasks_of_a_killed_worker_run_again_at_once_when_it_is_back(fleet: Fleet, state: str) -> None:

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +20,7 @@ from k8s.charts import CHART, rendered
 from k8s.control_plane import ControlPlane, control_plane, free_port
 from k8s.keda import KedaLoop
 from k8s.kubelet import Kubelet, container_environment
-from support.git_repositories import log, new_repository
+from support.landed_plan import TARGET, LandedPlan
 from support.waiting import until
 from swarmctl.api.connection import Connection
 
@@ -36,7 +35,7 @@ class Cluster:
     plane: ControlPlane
     api: KubeApi
     folder: Path
-    repository: Path
+    work: LandedPlan
     addresses: dict[str, str]
     nodes: dict[str, Kubelet] = field(default_factory=dict)
     keda: KedaLoop | None = None
@@ -51,9 +50,9 @@ class Cluster:
         pods = [*pods_of(self.api, "server"), *pods_of(self.api, "operator")]
         return len(pods) == 2 and all(_is_ready(pod) for pod in pods)
 
-    def apply(self, name: str, tasks: list[dict[str, Any]]) -> None:
+    def apply(self, name: str, tasks: list[dict[str, Any]], **more: Any) -> None:
         """Creates a SwarmPlan, or changes its tasks."""
-        spec = {"tasks": tasks}
+        spec = {"tasks": tasks, **more}
         if self.api.get("SwarmPlan", name) is not None:
             self.api.patch("SwarmPlan", name, {"spec": spec})
             return
@@ -85,14 +84,9 @@ class Cluster:
             raise AssertionError(f"{error}\n{self.report()}") from None
         return time.monotonic() - began
 
-    def lines(self) -> list[list[str]]:
-        """Returns the ledger of the sessions."""
-        file = self.folder / "ledger"
-        return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
-
     def started(self, task_id: str) -> int:
         """Returns how many builders of the task have started."""
-        return sum(line[:2] == ["start", task_id] for line in self.lines())
+        return sum(line[:2] == ["start", task_id] for line in self.work.lines())
 
     def call(self) -> contextlib.AbstractContextManager[OperatorServiceStub]:
         """Opens a connection to swarmd with the operator's token, as from the outside."""
@@ -104,11 +98,6 @@ class Cluster:
             return [
                 event for page in stub.WatchEvents(WatchEventsRequest(), timeout=30) for event in page.events
             ]
-
-    def landed(self) -> Counter[str]:
-        """Counts the commits of each task on the target."""
-        subjects = log(self.repository, "swarm/done", "%(trailers:key=Swarm-Task,valueonly,separator=%x2C)")
-        return Counter(subject for subject in subjects if subject)
 
     def report(self) -> str:
         """Returns what helps to find out why something did not happen."""
@@ -139,19 +128,15 @@ def _dialled(cluster: Cluster) -> Iterator[OperatorServiceStub]:
 
 @contextlib.contextmanager
 def installed(folder: Path, *, most: int, session_s: float) -> Iterator[Cluster]:
-    """Installs the chart with a pool of Jobs and the operator, on three Nodes; `session_s` is how long sessions take.
-
-    Sessions of tasks whose ids begin with `long` take ten minutes.
-    """
-    repository = folder / "repository"
-    new_repository(repository)
-    script = _builder(folder, session_s)
+    """Installs the chart with a pool of Jobs and the operator, on three Nodes; a session takes `session_s`."""
+    work = LandedPlan(folder, session_s)
+    work.prepare()
     addresses = _addresses()
     with control_plane(_made(folder / "plane")) as plane:
         api = plane.api()
-        cluster = Cluster(plane, api, folder, repository, addresses)
+        cluster = Cluster(plane, api, folder, work, addresses)
         try:
-            _install(api, folder, _values(repository, script, most))
+            _install(api, folder, _values(work, most))
             cluster.add_node("node-a")
             cluster.figures["server ready"] = (
                 f"{cluster.wait(cluster.is_set_up, 'server and operator run'):.1f} s"
@@ -185,24 +170,10 @@ def _addresses() -> dict[str, str]:
     return {"swarm.swarm.svc:7433": grpc, "0.0.0.0:7433": grpc, "0.0.0.0:8765": https}
 
 
-def _builder(folder: Path, session_s: float) -> Path:
-    """Writes a builder that keeps a ledger and makes a file for its task."""
-    script = folder / "builder.sh"
-    line = "$SWARM_TASK_ID $SWARM_ATTEMPT $$"
-    script.write_text(
-        f'#!/bin/sh\necho "start {line} $(date +%s.%N)" >> {folder}/ledger\n'
-        f'case "$SWARM_TASK_ID" in long*) sleep 600 ;; *) sleep {session_s} ;; esac\n'
-        f'echo "$SWARM_TASK_ID" > "$SWARM_TASK_ID.txt"\necho "end {line} $(date +%s.%N)" >> {folder}/ledger\n'
-        'echo \'{"status": "completed"}\'\n'
-    )
-    script.chmod(0o755)
-    return script
-
-
-def _values(repository: Path, script: Path, most: int) -> dict[str, Any]:
+def _values(work: LandedPlan, most: int) -> dict[str, Any]:
     pool = {
-        "name": "jobs", "repo": str(repository), "target": "swarm/done", "runner": "command", "drainDeadline": 2,
-        "args": [f"--builder-command={script}", "--no-validation", "--kill-grace=1", "--min-free-disk=0"],
+        "name": "jobs", "repo": str(work.repository), "target": TARGET, "runner": "command", "drainDeadline": 2,
+        "args": [f"--builder-command={work.builder}", "--no-validation", "--kill-grace=1", "--min-free-disk=0"],
         "keda": {"kind": "ScaledJob", "max": most, "exitWhenIdle": 4},
     }  # fmt: skip
     persistence = {"storageClass": "manual", "accessMode": "ReadWriteOnce", "size": "1Gi"}

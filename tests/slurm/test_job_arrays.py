@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from slurm.cluster import PARTITION, Cluster
+from support.landed_plan import WORKERS, LandedPlan
 from support.ledger import Ledger
 from support.plans import write_plan
 from support.programs import BIN, ROOT, Stage
@@ -114,6 +116,18 @@ def test_an_array_completes_the_quickstart_plan_and_leaves_when_it_is_idle(
     assert {
         worker["labels"]["partition"] for worker in json.loads(swarm.ctl("workers", "-o", "json").stdout)
     } == {PARTITION}
+
+
+def test_the_plan_of_the_table_lands_once(slurm: Cluster, swarm: Stage) -> None:
+    work = LandedPlan(swarm.folder)
+    work.prepare()
+    work.write(swarm.folder / "plan.yaml")
+    began = time.time()
+    swarm.ctl("import", "plan.yaml")
+    with submitted(slurm, swarm, WORKERS, *work.flags(), "--exit-when-idle", "4") as array:
+        print(work.watch("slurm", began))  # noqa: T201  # the figures of the run
+        until(lambda: completed(swarm), "the plan is done")
+        until(lambda: not slurm.elements(array.job), "every element has left by itself", deadline_s=100)
 
 
 def test_a_cancelled_element_loses_nothing_and_leaves_no_process(slurm: Cluster, swarm: Stage) -> None:
