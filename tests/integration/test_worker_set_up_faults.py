@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from amplifier_swarm.v1 import task_pb2
-from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, stop
+from fakes.swarm_server import claim, stop
 from support.standin_swarm import StandinSwarm
 
 AGENT, CLI = "amplifier-agent", "amplifier"
@@ -113,42 +113,3 @@ async def test_an_order_ends_a_trial_and_what_it_started(swarm: StandinSwarm) ->
     receipt = swarm.fake.outcomes["t1"].kill_receipt
     assert receipt.processes_found > 0
     assert receipt.survivors == 0
-
-
-async def test_a_command_that_fails_alike_for_every_task_is_paused_at_the_third(
-    worker: WorkerProcess, fake: FakeSwarm
-) -> None:
-    worker.start(builder=worker.script("agent.sh", "echo \"unknown option: '--yolo'\" >&2; exit 1"))
-    await worker.until(lambda: fake.registered, what="it registers")
-
-    for number in range(1, 4):
-        fake.send(claims=[claim(f"t{number}")])
-        await worker.until(lambda number=number: f"t{number}" in fake.outcomes, what="an outcome")  # type: ignore[misc]
-
-    classes = [fake.outcomes[f"t{number}"].failure_class for number in range(1, 4)]
-    assert classes == [AGENT_ERROR, AGENT_ERROR, BAD_CONFIG]
-    assert "unknown option: '--yolo'" in fake.outcomes["t3"].error
-
-
-@pytest.mark.parametrize(
-    "sign",
-    [
-        'echo "{\\"method\\":\\"usage\\",\\"params\\":{\\"inputTokens\\":5}}" >&2',
-        'echo x > "$SWARM_TASK_ID.txt"',
-        'echo "{\\"status\\": \\"blocked\\", \\"blockers\\": [\\"no\\"]}"',
-    ],
-    ids=["usage", "a file", "a report"],
-)
-async def test_a_command_that_works_and_fails_is_not_paused(
-    worker: WorkerProcess, fake: FakeSwarm, sign: str
-) -> None:
-    worker.start(
-        builder=worker.script("agent.sh", f"{sign}\necho 'tests fail' >&2; exit 1"), validator="true"
-    )
-    await worker.until(lambda: fake.registered, what="it registers")
-
-    for number in range(1, 5):
-        fake.send(claims=[claim(f"t{number}", files=[f"t{number}.txt"])])
-        await worker.until(lambda number=number: f"t{number}" in fake.outcomes, what="an outcome")  # type: ignore[misc]
-
-    assert BAD_CONFIG not in {outcome.failure_class for outcome in fake.outcomes.values()}
