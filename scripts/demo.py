@@ -1,24 +1,39 @@
 """Runs the quickstart plan into `demo/` and then tries the result.
 
+Two of its tasks wait for a person here: one asks, and the work of one has to be approved. This program settles both
+with the commands that a person would use, so the demo needs nobody.
+
 Invariant: `demo/` is emptied only if this program made the folder, and every failure gives an exit code
 other than 0.
 """
 
+import contextlib
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
+
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "demo"
 PROJECT = DEMO / "project"
 # The mark of a folder that this program may empty.
 MARK = DEMO / ".swarm-demo"
-PLAN = "examples/quickstart/tasks.yaml"
+QUICKSTART = ROOT / "examples" / "quickstart" / "tasks.yaml"
+PLAN = DEMO / "tasks.yaml"
+# The tasks that wait for a person.
+ASKS: Final = "1.3"
+WAITS: Final = "2.6"
+QUESTION: Final = "Are `my` and `your` among the words that say little?"
+# The pause before the inbox is read again.
+LOOK_EVERY_S: Final = 0.2
 SAMPLE = "samples/harbour.txt"
 
 
@@ -30,8 +45,11 @@ def main() -> None:
     environment = clean_environment(tools)
     make_folder()
     git = make_repository(environment)
+    write_plan("before-landing" if git else "after")
     say(f"a swarm of three workers builds a Python package in {PROJECT.relative_to(ROOT)}/")
-    run([str(tools / "swarmctl"), *swarm_arguments()], folder=ROOT, environment=environment)
+    swarmctl = str(tools / "swarmctl")
+    with person(swarmctl, environment):
+        run([swarmctl, *swarm_arguments()], folder=ROOT, environment=environment)
     if git:
         say("the tasks worked in clones and landed on swarm/main; the checkout takes that branch")
         run([git, "merge", "-q", "--ff-only", "swarm/main"], folder=PROJECT, environment=environment)
@@ -48,19 +66,57 @@ def main() -> None:
 
 def swarm_arguments() -> Sequence[str]:
     """Returns the one command of the demo: a private swarmd, three workers, the plan, the progress."""
-    project, database = PROJECT.relative_to(ROOT), (DEMO / "state" / "swarm.db").relative_to(ROOT)
-    places = ("--project-root", str(project), "--db", str(database))
-    return ("run", PLAN, "--workers", "3", "--runner", "embedded", *places)
+    plan, project = str(PLAN.relative_to(ROOT)), str(PROJECT.relative_to(ROOT))
+    return ("run", plan, "--wait", "--workers", "3", "--runner", "embedded", "--project-root", project)
+
+
+def write_plan(point: str) -> None:
+    """Writes the quickstart plan with a question of one builder, and an approval of other work at that point."""
+    plan = yaml.safe_load(QUICKSTART.read_text(encoding="utf-8"))
+    tasks = {task["id"]: task for task in plan["tasks"]}
+    asked = {"status": "blocked", "questions": [{"text": QUESTION, "options": ["yes", "no"]}]}
+    tasks[ASKS]["rehearsal"]["builder"].insert(0, {"reply": json.dumps(asked)})
+    tasks[WAITS]["approve"] = point
+    PLAN.write_text(yaml.safe_dump(plan, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def person(swarmctl: str, environment: Mapping[str, str]) -> Iterator[None]:
+    """Settles what waits for a person while the swarm runs, as a person would: reads the inbox, answers, approves."""
+    over = threading.Event()
+    thread = threading.Thread(target=settle, args=(swarmctl, environment, over), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def settle(swarmctl: str, environment: Mapping[str, str], over: threading.Event) -> None:
+    """Answers the question and approves the work, each once it waits."""
+    verbs = {"question": ("answer", "--option", "1"), "approval": ("approve",)}
+    while verbs and not over.wait(LOOK_EVERY_S):
+        shown = subprocess.run(
+            [swarmctl, "inbox", "-o", "json"], cwd=PROJECT, env=environment, capture_output=True, check=False
+        )
+        # Until the server of the run is up, there is no inbox.
+        entries = json.loads(shown.stdout)["entries"] if shown.returncode == 0 else []
+        for task in [entry["task"] for entry in entries if entry["task"]["hold"]["kind"] in verbs]:
+            verb, *rest = verbs.pop(task["hold"]["kind"])
+            say(f"swarmctl {verb} {task['id']} {' '.join(rest)}".rstrip())
+            subprocess.run([swarmctl, verb, task["id"], *rest], cwd=PROJECT, env=environment, check=False)
 
 
 def clean_environment(tools: Path) -> dict[str, str]:
-    """Returns an environment with our programs first on PATH and without settings of a swarm or of pytest."""
+    """Returns an environment with our programs first on PATH, all state in `demo/`, and no settings of a swarm."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("SWARM", "PYTEST", "PYTHON"))
     }
-    return kept | {"PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    path = f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return kept | {"PATH": path, "XDG_STATE_HOME": str(DEMO / "state")}
 
 
 def make_folder() -> None:
@@ -106,7 +162,9 @@ def inventory() -> Sequence[str]:
     files = sorted(
         path
         for path in PROJECT.rglob("*")
-        if path.is_file() and path.suffix != ".pyc" and ".git" not in path.relative_to(PROJECT).parts
+        if path.is_file()
+        and path.suffix != ".pyc"
+        and not {".git", ".swarm"}.intersection(path.relative_to(PROJECT).parts)
     )
     return [f"{line_count(path):>5} lines  {path.relative_to(PROJECT)}" for path in files]
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from support.forked_swarmctl import run_swarmctl
 from support.git_repositories import git
 from support.programs import QUICK, Stage, stage
+from support.waiting import until
 
 SAID = 'Say "good day",\nnot \\hello.'
 # The builder obeys the finding; without it, it does what it likes.
@@ -37,13 +39,16 @@ def _program(where: Path, name: str, text: str) -> str:
     return str(path)
 
 
-def _worker(found: Stage, name: str) -> None:
+def _runner(found: Stage) -> tuple[str, ...]:
     builder = _program(found.folder, "builder", BUILDS)
     validator = _program(
         found.folder, "validator", '#!/bin/sh\necho \'{"verdict": "PASS", "summary": "fine"}\'\n'
     )
-    flags = ("--runner", "command", "--builder-command", builder, "--validator-command", validator)
-    found.worker(name, *flags).ready()
+    return ("--runner", "command", "--builder-command", builder, "--validator-command", validator)
+
+
+def _worker(found: Stage, name: str) -> None:
+    found.worker(name, *_runner(found)).ready()
 
 
 def _repository(found: Stage) -> None:
@@ -101,9 +106,14 @@ def test_rejected_work_goes_back_and_approved_work_lands_though_the_server_is_ki
 
         found.ctl("approve", "b")
         found.until_status("b", "completed")
-        again = found.ctl("reject", "b", "--because", "too late", check=False)
-        assert again.returncode == 7
-        assert again.stderr.startswith("swarmctl: task 'b' was approved by token already")
+        built = found.ctl("reject", "a", "--because", "shorter", check=False)
+        assert built.returncode == 7
+        assert "b built on it; --with-dependents puts them back too" in built.stderr
+        landed = git(found.project, "rev-parse", "swarm/main")
+        found.ctl("reject", "a", "--because", "shorter", "--with-dependents")
+        assert found.statuses()["b"] == "blocked"
+        found.until_status("a", "held")
+        assert git(found.project, "rev-parse", "swarm/main") == landed, "what has landed stays"
 
 
 def test_a_restored_database_waits_for_the_approval_again(tmp_path: Path) -> None:
@@ -131,3 +141,32 @@ def test_a_restored_database_waits_for_the_approval_again(tmp_path: Path) -> Non
         found.ctl("resume")
         found.until_status("a", "completed")
         assert git(found.project, "rev-parse", "swarm/main") == landed, "what has landed is found"
+
+
+def test_a_run_that_waits_goes_on_until_a_person_has_approved(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("tasks: [{id: a, description: Greet., approve: after}]")
+    with stage(tmp_path) as found:
+        found.project.mkdir()
+        flags = (
+            "--wait",
+            "--workers",
+            "1",
+            "--project-root",
+            "project",
+            "--dashboard",
+            "off",
+            *_runner(found),
+        )
+        run = found.start("run", "run", str(plan), *flags, program="swarmctl")
+
+        def ctl(*argv: str) -> str:
+            done = run_swarmctl(argv, folder=found.project, environment=found.environment(), within_s=60)
+            return str(done.stdout)
+
+        until(lambda: "swarmctl approve a" in ctl("inbox"), "the work waits for an approval")
+        assert run.process.poll() is None
+
+        ctl("approve", "a")
+
+        assert run.process.wait(timeout=60) == 0, run.said()

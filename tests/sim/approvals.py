@@ -1,19 +1,41 @@
 """Audit of approvals: nothing that waits for a person goes on without one, and an approval counts for one thing."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from sim.world import Violated
 from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import AttemptOutcome, Task
-from swarmd.store import holds
+from swarmd.store import holds, tasks
 from swarmd.store.events import Event, EventKind
 from swarmd.store.reads.views import AttemptView
 from swarmd.store.transaction import ReadTx
 
 # More than a task of a run ever has.
 MOST_HOLDS: Final = 10_000
+
+
+class Held(NamedTuple):
+    """A hold that lasts."""
+
+    task_id: str
+    hold_id: str
+    kind: str
+
+
+def lasting_holds(tx: ReadTx) -> list[Held]:
+    """Returns the holds that last."""
+    rows = tx._connection.execute(
+        "SELECT t.task_id, h.epoch || '-' || h.key, h.kind FROM holds h JOIN tasks t ON t.key = h.task_key"
+        " WHERE h.ended_us IS NULL ORDER BY h.key"
+    )
+    return [Held(*row) for row in rows]
+
+
+def completed(tx: ReadTx) -> list[str]:
+    """Returns the ids of the completed tasks."""
+    return [found.task_id for found in tasks.with_status(tx, TaskStatus.COMPLETED)]
 
 
 def completes(event: Event) -> bool:
@@ -55,6 +77,8 @@ def _starts(task: Task, attempts: Sequence[AttemptView], history: Sequence[Event
             approved = True
         elif event.kind is EventKind.TASK_REOPENED:
             approved = event.cause.startswith("to land")
+        elif event.kind is EventKind.TASK_REJECTED:
+            approved = False
         elif event.kind is EventKind.TASK_CLAIMED and not approved and event.attempt not in lands:
             raise Violated(
                 f"event {event.seq}: {task.task_id} was claimed, and nobody has approved its start"

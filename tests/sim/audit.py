@@ -104,7 +104,8 @@ def refuse_overfull(tx: ReadTx) -> None:
 
 
 _HOLDS = """
-SELECT t.task_id, t.status, h.epoch || '-' || h.key, h.ended_us IS NULL, h.answer <> '' OR h.approved
+SELECT t.task_id, t.status, h.epoch || '-' || h.key, h.ended_us IS NULL,
+       (h.answer <> '' OR h.approved) AND h.ended_us > h.since_us
   FROM holds h JOIN tasks t ON t.key = h.task_key ORDER BY h.key
 """
 
@@ -250,7 +251,7 @@ def _ended_well(task: Task, attempts: Sequence[AttemptView], history: list[Event
     completed = [attempt.number for attempt in found if attempt.outcome is AttemptOutcome.COMPLETED]
     ends = orders = waits = 0
     for event in history:
-        orders += event.kind is EventKind.TASK_REOPENED and ends > orders
+        orders += event.kind in (EventKind.TASK_REOPENED, EventKind.TASK_REJECTED) and ends > orders
         ends += event.kind in _COMPLETIONS or approvals.completes(event)
         waits += approvals.asks_about_work(event)
     if ends - orders != (task.status is TaskStatus.COMPLETED) or len(completed) > 1 + orders + waits:

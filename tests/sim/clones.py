@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -35,7 +36,8 @@ from swarm_worker.workspace.source import Kept, MissingCommit, Publication, Publ
 from swarm_worker.workspace.work_change import WorkChange
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.placement import must_land
-from swarmd.store import attempts, landings, tasks
+from swarmd.store import attempts, events, landings, tasks
+from swarmd.store.events import EventKind
 from swarmd.store.reads import views
 from swarmd.store.transaction import ReadTx
 
@@ -97,7 +99,12 @@ class Branch:
         name = f"{task_id}, attempt {assignment.attempt},"
         if onto != old:
             raise Violated(f"{name} lands on a tip that it was not checked on")
-        if any(found.task_id == task_id for found in self.commits):
+        before = sum(found.task_id == task_id for found in self.commits)
+        if (
+            before
+            and self.server.serving
+            and before > self.server.db.look(partial(_rejections, task_id=task_id))
+        ):
             raise Violated(f"{name} lands, and {task_id} has landed before")
         if self.server.serving:
             self.server.db.look(lambda tx: _refuse_without_right(tx, task_id, assignment.attempt))
@@ -120,6 +127,12 @@ class Branch:
                 raise Violated(f"{task_id} is completed, and its work is not on {TARGET}")
             if not accepted.landed and (must_land(views.definition(tx, key)) or not accepted.work.ref):
                 raise Violated(f"{task_id} is completed, and its work is neither on {TARGET} nor kept")
+
+
+def _rejections(tx: ReadTx, task_id: str) -> int:
+    """Returns how often a person has rejected work of the task: it may land as often again."""
+    history = events.after(tx, 0, limit=10_000_000, task_id=task_id)
+    return sum(event.kind is EventKind.TASK_REJECTED for event in history)
 
 
 def _refuse_without_right(tx: ReadTx, task_id: str, number: int) -> None:

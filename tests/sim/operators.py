@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1 import hold_pb2, task_pb2
 from amplifier_swarm.v1 import operator_service_pb2 as pb
+from sim import approvals
 from sim.machine import Ledger
 from sim.plans import ONCE
 from sim.server import SimServer
@@ -67,14 +68,6 @@ class Late(NamedTuple):
     status: TaskStatus
     # The first dependency that can't complete, if there is one.
     dead: tuple[str, ...]
-
-
-class Held(NamedTuple):
-    """A hold that lasts."""
-
-    task_id: str
-    hold_id: str
-    kind: str
 
 
 class Operators:
@@ -138,7 +131,7 @@ class Operators:
         if self._holding:
             verbs = (*verbs, (self.hold, 2), (self.unhold, 1), (self.answer, 4))
         if self._approving:
-            verbs = (*verbs, (self.approve, 4), (self.reject, 2))
+            verbs = (*verbs, (self.approve, 4), (self.reject, 2), (self.reject_completed, 1))
         looks = self._server.serving and self._dice.random() < 0.4
         self._late = self._server.db.look(_late_results) if looks else []
         if self._late:
@@ -356,7 +349,7 @@ class Operators:
                 self._answer(hold)
                 self._world.at(self._name_dice.uniform(10.0, 300.0), partial(self._answer, hold))
 
-    def _answer(self, hold: Held) -> None:
+    def _answer(self, hold: approvals.Held) -> None:
         request = pb.AnswerTaskRequest(task_id=hold.task_id, hold_id=hold.hold_id, text="80")
         self._call(
             f"answer {hold.task_id} {hold.hold_id}",
@@ -372,7 +365,7 @@ class Operators:
                 self._approve(hold)
                 self._world.at(self._approval_dice.uniform(10.0, 300.0), partial(self._approve, hold))
 
-    def _approve(self, hold: Held) -> None:
+    def _approve(self, hold: approvals.Held) -> None:
         approval = pb.TaskApproval(task_id=hold.task_id, hold_id=hold.hold_id)
         request = pb.ApproveTaskRequest(approvals=[approval])
         self._call(
@@ -395,8 +388,21 @@ class Operators:
             _nothing,
         )
 
-    def _lasting(self) -> list[Held]:
-        return self._server.db.look(_lasting_holds) if self._server.serving else []
+    def reject_completed(self) -> None:
+        """Rejects the work of one completed task, with what has built on it or refused for it."""
+        done = self._server.db.look(approvals.completed) if self._server.serving else []
+        if not done:
+            return
+        name = self._approval_dice.choice(done)
+        request = pb.RejectTaskRequest(
+            task_id=name, text="by chance", with_dependents=self._approval_dice.random() < 0.8
+        )
+        self._call(
+            f"reject completed {name}", lambda server: server.operators.RejectTask(request, None), _nothing
+        )
+
+    def _lasting(self) -> list[approvals.Held]:
+        return self._server.db.look(approvals.lasting_holds) if self._server.serving else []
 
     def forget(self) -> None:
         """Forgets a worker that is gone, or one that the server hears: that is refused."""
@@ -488,11 +494,3 @@ def _landable(tx: ReadTx) -> list[str]:
         if accepted is not None and not accepted.landed and status in (*DEAD, TaskStatus.COMPLETED):
             found.append(task_id)
     return found
-
-
-def _lasting_holds(tx: ReadTx) -> list[Held]:
-    rows = tx._connection.execute(
-        "SELECT t.task_id, h.epoch || '-' || h.key, h.kind FROM holds h JOIN tasks t ON t.key = h.task_key"
-        " WHERE h.ended_us IS NULL ORDER BY h.key"
-    )
-    return [Held(*row) for row in rows]

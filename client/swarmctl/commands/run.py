@@ -19,8 +19,9 @@ from swarmctl.console import print_err
 from swarmctl.plan.read import read_plan
 from swarmctl.programs import installed
 from swarmctl.run.paths import RunPaths
+from swarmctl.run.settings import RunSettings
 from swarmctl.run.shared_tree import warn_of_shared_tree
-from swarmctl.run.supervisor import RunSettings, run_plan
+from swarmctl.run.supervisor import run_plan
 
 _UNUSABLE_OPTIONS: Final = {
     "server": "--server",
@@ -65,6 +66,9 @@ def run(
     exclusive_files: ExclusiveFiles = False,
     land: Land = None,
     retry_failed: RetryFailed = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Go on while a task waits for a person, as `inbox` lists it.")
+    ] = False,
     flags: WorkerFlags = _NO_FLAGS,
 ) -> ExitCode:
     """Ends with a table of all tasks, and with 0 only if every task is completed.
@@ -84,6 +88,7 @@ def run(
         notify=tuple(notify or ()),
         land=tuple(land or ()),
         retry_failed=retry_failed,
+        wait=wait,
         worker_flags=tuple(flags.argv()),
     )
     return run_plan(plan, settings, ctl.printer)

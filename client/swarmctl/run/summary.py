@@ -8,9 +8,12 @@ from typing import Final
 
 from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.tasks import list_document, usage_document
+from amplifier_swarm.v1.operator_service_pb2 import GetSwarmRequest
+from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.session_pb2 import Usage
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl import text_format
+from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.render.blocks import (
     Block,
     Blocks,
@@ -30,6 +33,7 @@ from swarmctl.render.tasks import error_text, reason_text, status_cell
 from swarmctl.run.paths import RunPaths
 
 _COMPLETED: Final = TaskStatus.TASK_STATUS_COMPLETED
+_HELD: Final = TaskStatus.TASK_STATUS_HELD
 
 COLUMNS: Final = (
     id_column("TASK"),
@@ -71,6 +75,12 @@ class FinishedRun:
 def all_completed(tasks: Sequence[Task]) -> bool:
     """Returns whether every task is completed."""
     return all(task.status == TaskStatus.TASK_STATUS_COMPLETED for task in tasks)
+
+
+def is_over(stub: OperatorServiceStub, *, wait: bool) -> bool:
+    """Asks whether nothing is left to do; with `wait`, a task that waits for a person is left to do."""
+    swarm = stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm
+    return swarm.done and not (wait and any(entry.status == _HELD and entry.count for entry in swarm.counts))
 
 
 def summary_document(end: FinishedRun) -> Document:

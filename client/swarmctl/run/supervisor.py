@@ -3,9 +3,8 @@
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from enum import IntEnum
-from pathlib import Path
+from functools import partial
 from typing import Final
 
 import grpc
@@ -31,7 +30,6 @@ from swarmctl.console import print_err
 from swarmctl.plan.faults import report_lines
 from swarmctl.plan.read import Plan
 from swarmctl.plan.send import send_plan
-from swarmctl.programs import Programs
 from swarmctl.render.live_board import FINAL
 from swarmctl.render.plans import import_text
 from swarmctl.render.printer import Printer
@@ -39,11 +37,18 @@ from swarmctl.run.child_process import Child
 from swarmctl.run.earlier_run import earlier_text, land_kept, retry_failed, unfinished_tasks
 from swarmctl.run.idle_check import IdleCheck
 from swarmctl.run.messages import ChildExited, EventsReceived, Interrupted, MessageQueue
-from swarmctl.run.paths import RunPaths
 from swarmctl.run.progress import ProgressDisplay, progress_display
 from swarmctl.run.restart_policy import TRIES, worth_a_restart
 from swarmctl.run.server import PrivateServer
-from swarmctl.run.summary import FinishedRun, all_completed, next_lines, summary_blocks, summary_document
+from swarmctl.run.settings import RunSettings
+from swarmctl.run.summary import (
+    FinishedRun,
+    all_completed,
+    is_over,
+    next_lines,
+    summary_blocks,
+    summary_document,
+)
 from swarmctl.run.worker_token import ensure_worker_token
 from swarmctl.run.workers import WorkerProcesses, worker_names
 
@@ -55,23 +60,6 @@ PAUSE_S: Final = 0.1
 EXIT_WITHIN_S: Final = 15.0
 # The time for the proof of an emergency stop, which gives no grace.
 STOPPED_WITHIN_S: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class RunSettings:
-    """The arguments of the command line."""
-
-    programs: Programs
-    paths: RunPaths
-    workers: int
-    project_root: Path
-    server_flags: Sequence[str]
-    notify: Sequence[str]
-    # Completed tasks whose kept work is to land.
-    land: Sequence[str]
-    # Whether tasks that failed in an earlier run are to run again.
-    retry_failed: bool
-    worker_flags: Sequence[str]
 
 
 class StopLevel(IntEnum):
@@ -126,6 +114,7 @@ class _Run:
         self._reported: set[str] = set()
         self._last_seq = 0  # of the last event that was shown
         self._idle_check = IdleCheck(connection.stub)
+        self._is_over = partial(is_over, self._stub, wait=settings.wait)
         self._stuck = ""  # why no worker may take what is left
 
     def run_to_completion(self, plan: Plan, printer: Printer) -> FinishedRun:
@@ -141,7 +130,7 @@ class _Run:
         retry_failed(self._stub, asked=self._settings.retry_failed)
         land_kept(self._stub, self._settings.land)
         swarm = self._swarm()
-        if not swarm.done:
+        if not self._is_over():
             self._run_workers(printer, after=swarm.last_event_seq)
         tasks, usage = TaskList(self._stub).first(0), self._swarm().usage
         return FinishedRun(tasks, usage, time.monotonic() - began_s, self._stuck)
@@ -181,9 +170,6 @@ class _Run:
         if swarm.mode != SwarmMode.SWARM_MODE_RUNNING:
             print_err(f"swarmctl: going on where the last run was interrupted{put_back}")
 
-    def _resume_command(self) -> str:
-        return f"swarmctl resume --server {self._server.address} --token-file {self._paths.token}"
-
     def _lost_workers(self) -> Sequence[str]:
         """Returns the workers of an earlier run that still hold tasks and have state here."""
         workers = self._stub.ListWorkers(ListWorkersRequest(), timeout=DEADLINE_S).workers
@@ -198,6 +184,7 @@ class _Run:
     def _run_workers(self, printer: Printer, *, after: int) -> None:
         """Runs the workers until all of them have ended."""
         tasks = TaskList(self._stub).first(0)
+        resume = f"swarmctl resume --server {self._server.address} --token-file {self._paths.token}"
         ensure_worker_token(self._stub, self._paths.worker_token)
         self._last_seq = after
         batches = streams.events(self._stub, after=after)
@@ -208,18 +195,18 @@ class _Run:
                 self._paths,
                 server=self._server.address,
                 project_root=self._settings.project_root,
-                flags=self._settings.worker_flags,
+                flags=(*self._settings.worker_flags, *(() if self._settings.wait else ("--exit-when-done",))),
                 names=worker_names(self._settings.workers, self._lost_workers()),
                 messages=self._messages,
             ) as workers,
-            progress_display(self._stub, printer, tasks, resume=self._resume_command()) as progress,
+            progress_display(self._stub, printer, tasks, resume=resume) as progress,
         ):
             self._messages.watch_events(streams.coalesced(batches, pause_s=PAUSE_S))
             self._loop(workers, progress)
             # The last worker may exit before its last event arrives.
             for rest in streams.events(self._stub, after=self._last_seq, follow=False):
                 progress.show(rest)
-        left = not self._stuck and not self._swarm().done
+        left = not self._stuck and not self._is_over()
         if self._stop_level is StopLevel.NOT_REQUESTED and left:
             logs = self._paths.log("worker-1").parent
             print_err(
@@ -235,7 +222,7 @@ class _Run:
                     self._last_seq = events[-1].seq
                     progress.show(events)
                     self._idle_check.on_events()
-                    self._set_deadline_when_done(events)
+                    self._set_deadline_when_done(workers, events)
                 case ChildExited(child, code):
                     self._on_child_exit(workers, child, code)
                 case Interrupted():
@@ -254,22 +241,24 @@ class _Run:
         """Returns whether the deadline has passed and its reason still holds."""
         if self._deadline is None or time.monotonic() < self._deadline:
             return False
-        if self._stop_level is not StopLevel.NOT_REQUESTED or self._swarm().done:
+        if self._stop_level is not StopLevel.NOT_REQUESTED or self._is_over():
             return True
         self._deadline = None
         return False
 
-    def _set_deadline_when_done(self, events: Sequence[Event]) -> None:
+    def _set_deadline_when_done(self, workers: WorkerProcesses, events: Sequence[Event]) -> None:
         """Sets a deadline for workers that do not leave although all tasks are done."""
-        if self._deadline is None and any(event.status in FINAL for event in events) and self._swarm().done:
+        if self._deadline is None and any(event.status in FINAL for event in events) and self._is_over():
             self._deadline = time.monotonic() + EXIT_WITHIN_S
+            if self._settings.wait:  # they do not leave by themselves
+                workers.drain()
 
     def _on_child_exit(self, workers: WorkerProcesses, child: Child, code: int) -> None:
         if child is self._server.child:
             raise self.server_lost_error()
         workers.alive.remove(child)
         # A worker that we have stopped, or that has no work left, needs no restart.
-        if self._stop_level is not StopLevel.NOT_REQUESTED or self._swarm().done:
+        if self._stop_level is not StopLevel.NOT_REQUESTED or self._is_over():
             workers.cancel_restarts()
         elif worth_a_restart(code):
             wait_s = workers.schedule_restart(child, code)

@@ -111,7 +111,6 @@ class WorkerProcesses:
             str(self._paths.worker_state),
             "--token-file",
             str(self._paths.worker_token),
-            "--exit-when-done",
         )
         # After the death of the run nobody waits for a drain.
         log = self._paths.log(name)

@@ -152,9 +152,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         return await self._actions.approve(request.approvals, actor=_caller_name())
 
     async def RejectTask(self, request: pb.RejectTaskRequest, context: Context) -> pb.RejectTaskResponse:
-        return await self._actions.reject(
-            request.task_id, request.hold_id, text=request.text, actor=_caller_name()
-        )
+        return await self._actions.reject(request, actor=_caller_name())
 
     async def RaiseBudget(self, request: pb.RaiseBudgetRequest, context: Context) -> pb.RaiseBudgetResponse:
         task = await self._actions.raise_budget(

@@ -177,6 +177,19 @@ SELECT {task_columns} FROM tasks t WHERE t.task_id = :task_id;
 SELECT {task_columns} FROM dependencies d JOIN tasks t ON t.key = d.task_key
  WHERE d.dependency_key = :key ORDER BY d.task_key;
 
+-- name: task_behind
+-- Tasks that depend on this one, directly or not, in the order of import.
+WITH RECURSIVE behind (key) AS (
+  SELECT task_key FROM dependencies WHERE dependency_key = :key
+  UNION
+  SELECT d.task_key FROM behind b JOIN dependencies d ON d.dependency_key = b.key)
+SELECT {task_columns} FROM behind b JOIN tasks t ON t.key = b.key ORDER BY t.key;
+
+-- name: task_edges_among
+-- The dependencies between the tasks of :keys, a JSON array.
+SELECT d.task_key, d.dependency_key FROM json_each(:keys) j CROSS JOIN dependencies d ON d.task_key = j.value
+ WHERE d.dependency_key IN (SELECT value FROM json_each(:keys));
+
 -- name: task_by_status
 SELECT {task_columns} FROM tasks t WHERE t.status = :status ORDER BY t.key;
 

@@ -18,7 +18,7 @@ from swarmd.engine import bulk
 from swarmd.engine.attempts.swarm_control import EmergencyStopResult
 from swarmd.engine.reports import overview
 from swarmd.engine.swarm import Swarm
-from swarmd.engine.tasks import approving, budgets, holding
+from swarmd.engine.tasks import approving, budgets, holding, rejecting
 from swarmd.store.transaction import Tx
 from swarmd.wire import views
 from swarmd.wire.reads import Reads
@@ -29,6 +29,8 @@ MAX_IDS: Final = 100_000
 MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024
 # An answer names at least this many refusals.
 MAX_REFUSALS: Final = 100
+# An answer names at most this many tasks that a rejection puts back.
+MAX_DEPENDENT_IDS: Final = 1_000
 # A year.
 MAX_DEADLINE_S: Final = 31_536_000
 
@@ -105,11 +107,33 @@ class Actions:
         await answer.collect()
         return pb.ApproveTaskResponse(tasks=answer.tasks, refused=answer.refused, omitted=answer.omitted)
 
-    async def reject(self, task_id: str, hold_id: str, *, text: str, actor: str) -> pb.RejectTaskResponse:
-        """Rejects what the task waits for."""
-        write = partial(approving.reject, name=task_id, hold_id=hold_id, text=text, actor=actor)
-        task = await self._reads.task_of(await self._swarm.db.write(write))
-        return pb.RejectTaskResponse(task=task)
+    async def reject(self, request: pb.RejectTaskRequest, *, actor: str) -> pb.RejectTaskResponse:
+        """Rejects what the task waits for, or the work of a completed task if the request names no hold."""
+        if request.hold_id:
+            write = partial(
+                approving.reject,
+                name=request.task_id,
+                hold_id=request.hold_id,
+                text=request.text,
+                actor=actor,
+            )
+            return pb.RejectTaskResponse(task=await self._reads.task_of(await self._swarm.db.write(write)))
+        if request.dry_run:
+            done = await self._swarm.db.read(partial(rejecting.preview, name=request.task_id))
+        else:
+            reject = partial(
+                rejecting.reject_completed,
+                name=request.task_id,
+                text=request.text,
+                with_dependents=request.with_dependents,
+                actor=actor,
+            )
+            done = await self._swarm.db.write(reject)
+        return pb.RejectTaskResponse(
+            task=await self._reads.task_of(done.key),
+            dependents=len(done.dependents),
+            dependent_ids=done.dependents[:MAX_DEPENDENT_IDS],
+        )
 
     async def raise_budget(
         self, task_id: str, *, add_cost: str, add_tokens: int, actor: str

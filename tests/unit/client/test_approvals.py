@@ -113,6 +113,28 @@ def test_a_reason_is_sent_as_it_was_typed(ctl: Ctl, waiting: FakeOperator) -> No
     )
 
 
+def test_completed_work_is_rejected_without_a_hold_and_what_goes_back_is_named(
+    ctl: Ctl, waiting: FakeOperator
+) -> None:
+    done = Task(task_id="a", status=TaskStatus.TASK_STATUS_COMPLETED)
+    waiting.answers["GetTask"] = wire.GetTaskResponse(task=done, holds=[APPROVAL])
+    waiting.answers["RejectTask"] = wire.RejectTaskResponse(task=done, dependents=2, dependent_ids=["b", "c"])
+
+    back = ctl("reject", "a", "--because", "no", "--with-dependents")
+    shown = ctl("reject", "a", "--because", "no", "--dry-run")
+
+    asked = [(each.hold_id, each.with_dependents, each.dry_run) for each in waiting.asked("RejectTask")]
+    assert asked == [("", True, False), ("", False, True)]
+    assert back.err == "swarmctl: 2 tasks that built on it put back: b, c\n"
+    assert shown.err == "swarmctl: 2 tasks that built on it would be put back: b, c; nothing was changed\n"
+
+
+def test_dependents_are_for_completed_tasks_alone(ctl: Ctl, waiting: FakeOperator) -> None:
+    assert ctl("reject", "a", "--because", "no", "--dry-run").code == 2
+
+    assert not waiting.asked("RejectTask")
+
+
 def test_the_inbox_names_the_command(ctl: Ctl, operator: FakeOperator) -> None:
     entry = wire.InboxEntry(task=held("a b").task, waiting=3)
     operator.answers["ListInbox"] = wire.ListInboxResponse(entries=[entry], held=1)

@@ -66,9 +66,10 @@ def test_each_child_gets_the_paths_of_everything(alone: Ctl, fake: FakeOperatorS
         sorted(fake.calls("workers"), key=lambda call: call[call.index("--name") + 1]), start=1
     ):
         assert worker == shlex.split(
-            f"--server {fake.operator.address} --project-root . --prompts {state}/run-prompts "
+            f"--server {fake.operator.address} --project-root . --exit-when-done "
+            f"--prompts {state}/run-prompts "
             f"--accept-prompts none --name worker-{number} "
-            f"--state-dir {state}/workers --token-file {state}/worker-token --exit-when-done"
+            f"--state-dir {state}/workers --token-file {state}/worker-token"
         )
 
 

@@ -93,7 +93,12 @@ def rejected(reason: str) -> TaskUpdate:
     All budgets are full again, as after a retry: what was used up led to work that was accepted.
     """
     return TaskUpdate(
-        last_error=reason, failure_class=FailureClass.VALIDATION_FAILED, **NO_ORDER, **FULL_BUDGETS
+        last_error=reason,
+        failure_class=FailureClass.VALIDATION_FAILED,
+        interrupted=False,
+        backoff_s=0.0,
+        **NO_ORDER,
+        **FULL_BUDGETS,
     )
 
 

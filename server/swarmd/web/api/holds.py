@@ -5,14 +5,17 @@ from typing import Final
 from amplifier_swarm.documents import Document
 from amplifier_swarm.documents.holds import inbox_document
 from amplifier_swarm.documents.tasks import task_document
-from amplifier_swarm.v1.operator_service_pb2 import TaskApproval
+from amplifier_swarm.v1.operator_service_pb2 import RejectTaskRequest, TaskApproval
 from swarmd.domain.holds import MAX_TEXT
 from swarmd.web.api.actions import CAUSE
-from swarmd.web.http.params import Param, integer, text
+from swarmd.web.http.params import Param, flag, integer, text
 from swarmd.web.http.route import ApiRequest, AppState
 
 HOLD_ID: Final[Param[str]] = text("hold_id", "The hold that is settled, of the task.", limit=50)
 TEXT: Final[Param[str]] = text("text", "The text.", limit=MAX_TEXT)
+WITH_DEPENDENTS: Final[Param[bool]] = flag(
+    "with_dependents", "Puts back too what has built on a completed task."
+)
 OPTION: Final[Param[int]] = integer(
     "option", "The number of the option that is the answer, from 1.", default=0
 )
@@ -50,11 +53,14 @@ async def approve(state: AppState, request: ApiRequest) -> Document:
 
 
 async def reject(state: AppState, request: ApiRequest) -> Document:
-    """Rejects what the task waits for."""
-    rejected = await state.actions.reject(
-        request.path["id"], request.get(HOLD_ID), text=request.get(TEXT), actor=request.actor
+    """Rejects what the task waits for, or the work of a completed task if no hold is named."""
+    asked = RejectTaskRequest(
+        task_id=request.path["id"],
+        hold_id=request.get(HOLD_ID),
+        text=request.get(TEXT),
+        with_dependents=request.get(WITH_DEPENDENTS),
     )
-    return task_document(rejected.task)
+    return task_document((await state.actions.reject(asked, actor=request.actor)).task)
 
 
 async def note(state: AppState, request: ApiRequest) -> Document:
