@@ -26,8 +26,8 @@ SMALL: Final = {
     "approval of late work": Bounds(
         approve=ApprovalPoint.AFTER, rejections=1, silences=1, kills=1, retries=1
     ),
-    "caps, kills, crashes": Bounds(overspends=1, kills=1, server_crashes=1, retries=1),
-    "caps, losses": Bounds(overspends=2, silences=1, attempts=3, workers=1),
+    "caps, kills, crashes": Bounds(workers=1, overspends=1, kills=1, server_crashes=1),
+    "caps, losses": Bounds(workers=1, overspends=2, silences=1),
     "suspensions, questions": Bounds(questions=1, suspensions=1, kills=1, silences=1),
 }
 LARGE: Final = {
