@@ -192,17 +192,6 @@ def test_the_lock_fits_pyproject(need: Requirement) -> None:
     assert all(need.specifier.contains(version) for version in pins[canonicalize_name(need.name)])
 
 
-def test_the_lock_of_the_images_has_all_that_the_package_needs() -> None:
-    """If it does not: `make lock`."""
-    project = pyproject()["project"]
-    texts = [
-        *project["dependencies"],
-        *(each for group in project["optional-dependencies"].values() for each in group),
-    ]
-
-    assert {canonicalize_name(Requirement(text).name) for text in texts} <= set(locked("requirements.lock"))
-
-
 @pytest.mark.parametrize("need", declared(), ids=str)
 def test_every_requirement_has_a_floor(need: Requirement) -> None:
     assert any(clause.operator == ">=" for clause in need.specifier)
