@@ -73,3 +73,24 @@ def test_a_cool_down_tries_one_task_and_pauses_again_on_the_same_fault(swarm: St
     assert "failed" not in swarm.statuses().values()
     _script(swarm, WORKS)
     until(lambda: set(swarm.statuses().values()) == {"completed"}, "it goes on by itself")
+
+
+def test_a_run_whose_runner_never_worked_ends_with_the_reason_and_goes_on_when_that_is_mended(
+    swarm: Stage,
+) -> None:
+    swarm.project.mkdir()
+    (swarm.folder / "plan.yaml").write_text(PLAN)
+    builder = _script(swarm, BROKEN)
+    run = (
+        "run", "plan.yaml", "--project-root", "project", "--runner", "command", "--builder-command", builder,
+        "--no-validation", "--workers", "1", "--dashboard", "off",
+    )  # fmt: skip
+
+    ended = swarm.ctl(*run, server=False, check=False)
+
+    assert ended.returncode == 1
+    assert len(_runs(swarm)) == 3
+    assert "no runner may start sessions: command" in ended.stderr
+    assert "the same `run` then goes on" in ended.stderr
+    _script(swarm, WORKS)
+    assert "8 tasks: 8 completed" in swarm.ctl(*run, server=False).stdout

@@ -1,4 +1,4 @@
-"""The check of a run from which no event comes: is there a ready task that no connected worker may take?
+"""The check of a run from which no event comes: may no connected worker take what is ready, or is its runner paused?
 
 Without it, a run that can only wait looks like one that works.
 """
@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from amplifier_swarm.v1.operator_service_pb2 import ExplainTaskRequest, ReasonKind
+from amplifier_swarm.v1.operator_service_pb2 import ExplainTaskRequest, GetSwarmRequest, ReasonKind
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl.api.paging import TaskList
@@ -29,8 +29,6 @@ _UNFIT: Final = frozenset(
         ReasonKind.REASON_KIND_NOT_ENFORCED,
     }
 )
-
-
 _UNDER_WAY: Final = [
     TaskStatus.TASK_STATUS_CLAIMED,
     TaskStatus.TASK_STATUS_IN_PROGRESS,
@@ -39,10 +37,14 @@ _UNDER_WAY: Final = [
 
 
 class IdleCheck:
-    """Looks at the ready tasks after each silence of three seconds, and reports each reason once."""
+    """Looks at the ready tasks after each silence of three seconds, and reports each reason once.
 
-    def __init__(self, stub: OperatorServiceStub) -> None:
+    With `wait`, a paused runner never ends the run: somebody may free it.
+    """
+
+    def __init__(self, stub: OperatorServiceStub, *, wait: bool = False) -> None:
         self._stub = stub
+        self._wait = wait
         self._reported: set[str] = set()
         self._stuck_before = False
         # Of the next look, on the monotonic clock; None until the next event.
@@ -57,42 +59,51 @@ class IdleCheck:
         """Writes a line for each new reason, if it is time for a look.
 
         Returns the reason for which the run can only end: empty unless no task is under way, each ready task waits for
-        another worker, and none has come for ten seconds.
+        another worker or for a person who frees its runner, and that has not changed for ten seconds.
         """
         if self.due_s is None or time.monotonic() < self.due_s:
             return ""
         self.due_s = None
         ready = TaskList(self._stub, statuses=[TaskStatus.TASK_STATUS_NOT_STARTED])
-        waiting: dict[str, list[str]] = defaultdict(list)
         looked_at = ready.first(LOOKED_AT)
+        under_way = bool(TaskList(self._stub, statuses=_UNDER_WAY).first(1))
+        if looked_at and not under_way:
+            # The end of a backoff or of a cool-down brings no event if nothing can start then.
+            self.due_s = time.monotonic() + END_AFTER_S
+        kinds = self._lasting_kinds() if looked_at else frozenset()
+        waiting: dict[str, list[str]] = defaultdict(list)
         for task in looked_at:
-            for message in self._unfit_reasons(task.task_id):
+            for message in self._lasting_reasons(task.task_id, kinds):
                 waiting[message].append(task.task_id)
         lines = {message: _line(message, task_ids) for message, task_ids in waiting.items()}
         for message in lines.keys() - self._reported:
             print_err(f"swarmctl: {lines[message]}")
         self._reported |= lines.keys()
-        if not lines or not self._nothing_else_left(waiting, ready.total):
-            return ""
-        if self._stuck_before:
-            return "; ".join(lines.values())
-        self._stuck_before = True
-        self.due_s = time.monotonic() + END_AFTER_S
-        return ""
+        stuck = bool(lines) and not under_way and self._nothing_else_left(waiting, ready.total, kinds)
+        stuck_twice, self._stuck_before = stuck and self._stuck_before, stuck
+        return "; ".join(lines.values()) if stuck_twice else ""
 
-    def _unfit_reasons(self, task_id: str) -> Sequence[str]:
+    def _lasting_kinds(self) -> frozenset[ReasonKind.ValueType]:
+        """Returns the kinds of reasons that do not end by themselves."""
+        swarm = self._stub.GetSwarm(GetSwarmRequest(), timeout=DEADLINE_S).swarm
+        has_worked = any(c.count for c in swarm.counts if c.status == TaskStatus.TASK_STATUS_COMPLETED)
+        # A runner that has worked here before has rather met an outage than a wrong set-up.
+        passes = has_worked and all(paused.breaker.HasField("cooldown") for paused in swarm.paused_runners)
+        return _UNFIT if passes or self._wait else _UNFIT | {ReasonKind.REASON_KIND_RUNNER_PAUSED}
+
+    def _lasting_reasons(self, task_id: str, kinds: frozenset[ReasonKind.ValueType]) -> Sequence[str]:
         answer = self._stub.ExplainTask(ExplainTaskRequest(task_id=task_id), timeout=DEADLINE_S)
-        return [reason.message for reason in answer.reasons if reason.kind in _UNFIT]
+        return [reason.message for reason in answer.reasons if reason.kind in kinds]
 
-    def _nothing_else_left(self, waiting: Mapping[str, Sequence[str]], ready: int) -> bool:
-        """Returns whether no task is under way, and each of the ready ones waits for another worker."""
-        if TaskList(self._stub, statuses=_UNDER_WAY).first(1):
-            return False
-        unfit = {task_id for task_ids in waiting.values() for task_id in task_ids}
+    def _nothing_else_left(
+        self, waiting: Mapping[str, Sequence[str]], ready: int, kinds: frozenset[ReasonKind.ValueType]
+    ) -> bool:
+        """Returns whether each of the ready tasks waits for one of these reasons."""
+        stuck = {task_id for task_ids in waiting.values() for task_id in task_ids}
         if ready <= LOOKED_AT:
-            return len(unfit) == ready
+            return len(stuck) == ready
         everything = TaskList(self._stub, statuses=[TaskStatus.TASK_STATUS_NOT_STARTED]).first(0)
-        return all(task.task_id in unfit or self._unfit_reasons(task.task_id) for task in everything)
+        return all(task.task_id in stuck or self._lasting_reasons(task.task_id, kinds) for task in everything)
 
 
 def _line(message: str, task_ids: Sequence[str]) -> str:

@@ -124,7 +124,7 @@ def next_lines(end: FinishedRun, paths: RunPaths) -> Iterator[str]:
     tasks = end.tasks
     if end.stuck:
         yield f"ended, for no worker of this run may take what is left: {end.stuck}"
-        yield "give the workers what is missing, such as a --label, or change the tasks; the same `run` then goes on"
+        yield "mend that: what the runner lacks, a --label of the workers, or the tasks; the same `run` then goes on"
     failed = [task.task_id for task in tasks if task.status == _FAILED]
     if len(failed) == 1:
         yield (

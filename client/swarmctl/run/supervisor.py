@@ -113,7 +113,7 @@ class _Run:
         self._deadline: float | None = None  # of the wait for the workers, on the monotonic clock
         self._reported: set[str] = set()
         self._last_seq = 0  # of the last event that was shown
-        self._idle_check = IdleCheck(connection.stub)
+        self._idle_check = IdleCheck(connection.stub, wait=settings.wait)
         self._is_over = partial(is_over, self._stub, wait=settings.wait)
         self._stuck = ""  # why no worker may take what is left
 

@@ -54,7 +54,7 @@ class _ReasonKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonKind
     REASON_KIND_NO_SLOT: _ReasonKind.ValueType  # 9
     """All slots of the workers that fit are in use."""
     REASON_KIND_RUNNER_PAUSED: _ReasonKind.ValueType  # 10
-    """Every worker that fits has a runner that is paused."""
+    """Every worker that fits has a runner that is paused: Swarm.paused_runners says what frees it."""
     REASON_KIND_LANDING: _ReasonKind.ValueType  # 11
     """Its work is accepted, and waits for its turn to land, or lands."""
     REASON_KIND_NAME_HELD: _ReasonKind.ValueType  # 12
@@ -65,6 +65,8 @@ class _ReasonKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonKind
     """It waits for a person."""
     REASON_KIND_NOT_ENFORCED: _ReasonKind.ValueType  # 20
     """It asks for a sandbox or limits that no worker with its labels can enforce."""
+    REASON_KIND_PROVIDER_LIMITED: _ReasonKind.ValueType  # 21
+    """Every worker that fits waits until its provider takes sessions again."""
 
 class ReasonKind(_ReasonKind, metaclass=_ReasonKindEnumTypeWrapper):
     """What may keep a task where it is. May grow."""
@@ -90,7 +92,7 @@ REASON_KIND_NO_LABEL: ReasonKind.ValueType  # 8
 REASON_KIND_NO_SLOT: ReasonKind.ValueType  # 9
 """All slots of the workers that fit are in use."""
 REASON_KIND_RUNNER_PAUSED: ReasonKind.ValueType  # 10
-"""Every worker that fits has a runner that is paused."""
+"""Every worker that fits has a runner that is paused: Swarm.paused_runners says what frees it."""
 REASON_KIND_LANDING: ReasonKind.ValueType  # 11
 """Its work is accepted, and waits for its turn to land, or lands."""
 REASON_KIND_NAME_HELD: ReasonKind.ValueType  # 12
@@ -101,6 +103,8 @@ REASON_KIND_ON_HOLD: ReasonKind.ValueType  # 14
 """It waits for a person."""
 REASON_KIND_NOT_ENFORCED: ReasonKind.ValueType  # 20
 """It asks for a sandbox or limits that no worker with its labels can enforce."""
+REASON_KIND_PROVIDER_LIMITED: ReasonKind.ValueType  # 21
+"""Every worker that fits waits until its provider takes sessions again."""
 Global___ReasonKind: _TypeAlias = ReasonKind  # noqa: Y015
 
 class _TokenKind:

@@ -4,6 +4,7 @@ import pytest
 
 from amplifier_swarm.channel import Endpoint
 from amplifier_swarm.v1 import operator_service_pb2 as wire
+from amplifier_swarm.v1.swarm_pb2 import Breaker, PausedRunner, StatusCount, Swarm
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from support.operator import TOKEN, FakeOperator
 from swarmctl.api.connection import Connection
@@ -11,6 +12,10 @@ from swarmctl.run import idle_check
 from swarmctl.run.idle_check import END_AFTER_S, IDLE_S, LOOKED_AT, IdleCheck
 
 NO_GPU = wire.Reason(kind=wire.REASON_KIND_NO_LABEL, message="no connected worker has the labels gpu=1")
+BROKEN = wire.Reason(
+    kind=wire.REASON_KIND_RUNNER_PAUSED, message="no runner may start sessions: command: exit 1"
+)
+LIMITED = wire.Reason(kind=wire.REASON_KIND_PROVIDER_LIMITED, message="the workers wait for their provider")
 FULL = wire.Reason(kind=wire.REASON_KIND_NO_SLOT, message="all 2 slots of the workers that fit are in use")
 
 
@@ -30,7 +35,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def of_tasks(operator: FakeOperator, reasons: dict[str, wire.Reason], *, under_way: int = 0) -> IdleCheck:
+def of_tasks(
+    operator: FakeOperator,
+    reasons: dict[str, wire.Reason],
+    *,
+    under_way: int = 0,
+    swarm: Swarm | None = None,
+    wait: bool = False,
+) -> IdleCheck:
     def listed(request: wire.ListTasksRequest) -> wire.ListTasksResponse:
         ready = TaskStatus.TASK_STATUS_NOT_STARTED in request.statuses
         names = list(reasons) if ready else [f"running-{number}" for number in range(under_way)]
@@ -39,8 +51,11 @@ def of_tasks(operator: FakeOperator, reasons: dict[str, wire.Reason], *, under_w
     def explained(request: wire.ExplainTaskRequest) -> wire.ExplainTaskResponse:
         return wire.ExplainTaskResponse(reasons=[reasons[request.task_id]])
 
-    operator.answers |= {"ListTasks": listed, "ExplainTask": explained}
-    return IdleCheck(Connection(Endpoint(server=operator.address, token=TOKEN)).stub)
+    def looked_at(_request: wire.GetSwarmRequest) -> wire.GetSwarmResponse:
+        return wire.GetSwarmResponse(swarm=swarm or Swarm())
+
+    operator.answers |= {"ListTasks": listed, "ExplainTask": explained, "GetSwarm": looked_at}
+    return IdleCheck(Connection(Endpoint(server=operator.address, token=TOKEN)).stub, wait=wait)
 
 
 def test_what_only_another_worker_ends_is_reported_once_after_a_silence(
@@ -54,7 +69,6 @@ def test_what_only_another_worker_ends_is_reported_once_after_a_silence(
     clock.now_s += 1
     assert check.stuck_after_report() == ""
     assert capsys.readouterr().err == f"swarmctl: a and 1 more wait: {NO_GPU.message}\n"
-    assert check.due_s is None
     check.on_events()
     clock.now_s += IDLE_S
     assert check.stuck_after_report() == ""
@@ -118,3 +132,61 @@ def test_an_event_before_the_second_look_begins_anew(operator: FakeOperator, clo
     assert check.stuck_after_report() == ""
     clock.now_s += END_AFTER_S
     assert check.stuck_after_report() == f"a waits: {NO_GPU.message}"
+
+
+def _paused(*, completed: int, cooldown_s: int = 300) -> Swarm:
+    breaker = Breaker()
+    if cooldown_s:
+        breaker.cooldown.FromSeconds(cooldown_s)
+    counts = [StatusCount(status=TaskStatus.TASK_STATUS_COMPLETED, count=completed)]
+    return Swarm(counts=counts, paused_runners=[PausedRunner(runner="command", breaker=breaker)])
+
+
+@pytest.mark.parametrize(
+    "swarm",
+    [
+        pytest.param(_paused(completed=0), id="a runner that has never worked"),
+        pytest.param(_paused(completed=5, cooldown_s=0), id="a person has to mend it"),
+    ],
+)
+def test_a_run_whose_runner_is_paused_ends_with_the_reason(
+    operator: FakeOperator, clock: Clock, swarm: Swarm
+) -> None:
+    check = of_tasks(operator, {"a": BROKEN}, swarm=swarm)
+
+    clock.now_s += IDLE_S
+    assert check.stuck_after_report() == ""
+    clock.now_s += END_AFTER_S
+    assert check.stuck_after_report() == f"a waits: {BROKEN.message}"
+
+
+@pytest.mark.parametrize(
+    ("reason", "wait"),
+    [
+        pytest.param(BROKEN, False, id="an outage that may pass"),
+        pytest.param(LIMITED, False, id="a limit that resets"),
+        pytest.param(BROKEN, True, id="somebody may free it"),
+    ],
+)
+def test_a_run_that_may_go_on_by_itself_waits(
+    operator: FakeOperator, clock: Clock, reason: wire.Reason, *, wait: bool
+) -> None:
+    check = of_tasks(operator, {"a": reason}, swarm=_paused(completed=int(not wait)), wait=wait)
+
+    for _ in range(3):
+        clock.now_s += IDLE_S + END_AFTER_S
+        assert check.stuck_after_report() == ""
+
+
+def test_a_backoff_that_ends_without_an_event_is_noticed(operator: FakeOperator, clock: Clock) -> None:
+    backoff = wire.Reason(kind=wire.REASON_KIND_BACKOFF, message="its next attempt may start in 5 s")
+    reasons = {"a": backoff}
+    check = of_tasks(operator, reasons, swarm=_paused(completed=0))
+
+    clock.now_s += IDLE_S
+    assert check.stuck_after_report() == ""
+    reasons["a"] = BROKEN
+    clock.now_s += END_AFTER_S
+    assert check.stuck_after_report() == ""
+    clock.now_s += END_AFTER_S
+    assert check.stuck_after_report() == f"a waits: {BROKEN.message}"

@@ -247,7 +247,8 @@ def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:
     names = [worker.identity.name for worker in fitting]
     holds = [f"{name} {hold}" for name in names if (hold := live.provider_holds.describe(name))]
     if len(holds) == len(fitting):
-        return [Reason(ReasonKind.RUNNER_PAUSED, f"the workers wait for their provider: {'; '.join(holds)}")]
+        why = "; ".join(holds)
+        return [Reason(ReasonKind.PROVIDER_LIMITED, f"the workers wait for their provider: {why}")]
     if all(_full(worker, facts) for worker in fitting):
         slots = sum(worker.identity.slots for worker in fitting)
         return [Reason(ReasonKind.NO_SLOT, f"all {slots} slots of the workers that fit are in use")]

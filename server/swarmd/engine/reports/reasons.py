@@ -32,6 +32,7 @@ class ReasonKind(StrEnum):
     NO_CLONE = "no_clone"
     ON_HOLD = "on_hold"
     NOT_ENFORCED = "not_enforced"
+    PROVIDER_LIMITED = "provider_limited"
 
 
 @dataclass(frozen=True, slots=True)
