@@ -417,11 +417,12 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def HoldTask(self, request, context):
-        """Holds tasks that have not started: nothing starts them until UnholdTask. A task that is held already stays so.
+        """Holds tasks that have not started: nothing starts them until UnholdTask. A task that an operator holds stays so.
 
         Errors, if no task is held: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
         * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker has it, or it has ended.
+        * `FAILED_PRECONDITION` / `HOLD_REFUSED`: it waits for something else, such as an answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

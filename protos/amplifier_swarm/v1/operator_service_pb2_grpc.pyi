@@ -152,11 +152,12 @@ class OperatorServiceStub:
     * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker holds the task, or it is completed.
     """
     HoldTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.HoldTaskRequest, _operator_service_pb2.HoldTaskResponse]
-    """Holds tasks that have not started: nothing starts them until UnholdTask. A task that is held already stays so.
+    """Holds tasks that have not started: nothing starts them until UnholdTask. A task that an operator holds stays so.
 
     Errors, if no task is held: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
     * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker has it, or it has ended.
+    * `FAILED_PRECONDITION` / `HOLD_REFUSED`: it waits for something else, such as an answer.
     """
     UnholdTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.UnholdTaskRequest, _operator_service_pb2.UnholdTaskResponse]
     """Ends holds of the kind `SUSPENDED`. A task that is not held is left alone.
@@ -433,11 +434,12 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker holds the task, or it is completed.
     """
     HoldTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.HoldTaskRequest, _operator_service_pb2.HoldTaskResponse]  # type: ignore[assignment]
-    """Holds tasks that have not started: nothing starts them until UnholdTask. A task that is held already stays so.
+    """Holds tasks that have not started: nothing starts them until UnholdTask. A task that an operator holds stays so.
 
     Errors, if no task is held: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
     * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker has it, or it has ended.
+    * `FAILED_PRECONDITION` / `HOLD_REFUSED`: it waits for something else, such as an answer.
     """
     UnholdTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.UnholdTaskRequest, _operator_service_pb2.UnholdTaskResponse]  # type: ignore[assignment]
     """Ends holds of the kind `SUSPENDED`. A task that is not held is left alone.
@@ -789,11 +791,12 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.HoldTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operator_service_pb2.HoldTaskResponse, _abc.Awaitable[_operator_service_pb2.HoldTaskResponse]]:
-        """Holds tasks that have not started: nothing starts them until UnholdTask. A task that is held already stays so.
+        """Holds tasks that have not started: nothing starts them until UnholdTask. A task that an operator holds stays so.
 
         Errors, if no task is held: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
         * `FAILED_PRECONDITION` / `INVALID_STATUS`: a worker has it, or it has ended.
+        * `FAILED_PRECONDITION` / `HOLD_REFUSED`: it waits for something else, such as an answer.
         """
 
     @_abc_1.abstractmethod

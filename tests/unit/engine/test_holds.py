@@ -205,6 +205,14 @@ async def test_a_running_task_can_not_be_held(swarm: EngineHarness) -> None:
         await swarm.swarm.db.write(partial(holding.hold, name="a", cause="", actor=""))
 
 
+async def test_an_operator_does_not_hold_a_task_that_waits_for_an_answer(swarm: EngineHarness) -> None:
+    await swarm.add(task("a"))
+    await ask(swarm, await swarm.worker(), {"text": "Which port?"})
+
+    with pytest.raises(HoldRefused, match="swarmctl answer a TEXT"):
+        await swarm.swarm.db.write(partial(holding.hold, name="a", cause="", actor="kim"))
+
+
 async def test_a_question_is_not_ended_by_unhold(swarm: EngineHarness) -> None:
     await swarm.add(task("a"))
     await ask(swarm, await swarm.worker(), {"text": "Which port?"})

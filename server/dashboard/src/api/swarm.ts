@@ -146,6 +146,8 @@ export const api = {
   approve: (id: string, holdId: string) => post<Task>(`${task(id)}/approve`, { hold_id: holdId }),
   reject: (id: string, holdId: string, text: string) =>
     post<Task>(`${task(id)}/reject`, { hold_id: holdId, text }),
+  raiseBudget: (id: string, more: { add_cost: string; add_tokens: number }) =>
+    post<Task>(`${task(id)}/budget`, more),
   note: (id: string, text: string) => post<Task>(`${task(id)}/note`, { text }),
   inbox: (signal?: AbortSignal) => get<Inbox>("/api/inbox", {}, signal),
   bulk: (verb: "kill" | "retry", selection: Selection, dryRun: boolean, cause = "") =>

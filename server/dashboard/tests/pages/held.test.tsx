@@ -158,6 +158,35 @@ test("a task that an operator holds is let go by a button", async () => {
   expect(sent).toEqual([["/api/tasks/a%2Fb/unhold", {}]]);
 });
 
+test("a task without progress takes an answer, or starts again", async () => {
+  logIn("operator");
+  show(hold({ kind: "no_progress", text: "attempts 1 and 2 left the same change" }));
+  expect(place.textContent).toContain("It makes no progress");
+  expect(buttons()).toEqual(["Answer", "Let it start", "Leave the note"]);
+  type("Answer", "the test is wrong");
+
+  await press("Answer");
+
+  expect(sent).toEqual([["/api/tasks/a%2Fb/answer", { hold_id: "1-1", text: "the test is wrong" }]]);
+});
+
+test("a task that has used up its budget gets more", async () => {
+  logIn("operator");
+  show(hold({ kind: "budget", text: "cap 1.00, spent 1.03" }));
+  expect(buttons()).toEqual(["Raise", "Leave the note"]);
+  expect(button("Raise").disabled).toBe(true);
+  const [dollars] = place.querySelectorAll("input");
+  if (!dollars) throw new Error("no field for dollars");
+  act(() => {
+    dollars.value = "2.50";
+    dollars.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+
+  await press("Raise");
+
+  expect(sent).toEqual([["/api/tasks/a%2Fb/budget", { add_cost: "2.50", add_tokens: 0 }]]);
+});
+
 test.each([
   ["before-start", "Let it start"],
   ["before-landing", "Let it land"],

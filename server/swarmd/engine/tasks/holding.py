@@ -16,7 +16,7 @@ from swarmd.domain.holds import (
     checked_text,
     hold_key,
 )
-from swarmd.domain.lifecycle import FINAL, LEASED, TaskStatus, Transition
+from swarmd.domain.lifecycle import FINAL, LEASED, Transition
 from swarmd.domain.model import Task, TaskKey
 from swarmd.engine.tasks import lookup
 from swarmd.engine.tasks.transitions import apply
@@ -29,13 +29,16 @@ SHOWN_CHARS: Final = 200
 
 
 def hold(tx: Tx, name: str, *, cause: str, actor: str, with_hint: bool = True) -> TaskKey:
-    """Holds a task that has not started; a task that is held already is left alone.
+    """Holds a task that has not started; a task that an operator holds already is left alone.
 
     Raises:
-        InvalidStatus: a worker has the task, or the task has ended.
+        InvalidStatus: a worker has the task, or the task has ended. HoldRefused: it waits for something else.
     """
     task = lookup.resolve(tx, name, with_hint=with_hint)
-    if task.status is TaskStatus.HELD:
+    if (lasting := holds.lasting(tx, task.key)) is not None:
+        if lasting.kind is not HoldKind.SUSPENDED:
+            # What settles that hold would let the task start, which the caller does not want.
+            raise HoldRefused(task.task_id, _other_way(task, lasting.kind))
         return task.key
     if task.status in LEASED:
         hint = "hold it when its attempt has ended, or kill it"

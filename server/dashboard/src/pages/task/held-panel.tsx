@@ -8,6 +8,7 @@ import { Panel } from "../../ui/panel.tsx";
 import { Prose } from "../../ui/text.tsx";
 import { AnswerForm } from "./answer-form.tsx";
 import { ApprovalForm, WorkToApprove } from "./approval-form.tsx";
+import { BudgetForm } from "./budget-form.tsx";
 import { NoteForm } from "./note-form.tsx";
 import { useOrder } from "./use-order.ts";
 
@@ -17,10 +18,12 @@ interface HeldPanelProps {
   reload: () => void;
 }
 
-// What settles each kind of hold; any other one ends by letting the task start.
-const FORMS: Record<string, { title: string; Form: typeof AnswerForm } | undefined> = {
+// What settles each kind of hold, and whether it also ends by letting the task start; any other kind ends so alone.
+const FORMS: Record<string, { title: string; Form: typeof AnswerForm; starts?: boolean } | undefined> = {
   question: { title: "It waits for an answer", Form: AnswerForm },
   approval: { title: "It waits for an approval", Form: ApprovalForm },
+  budget: { title: "It has used up its budget", Form: BudgetForm },
+  no_progress: { title: "It makes no progress", Form: AnswerForm, starts: true },
 };
 
 /** The question or the reason that a held task waits for, and the fields that settle it. */
@@ -34,11 +37,8 @@ export function HeldPanel({ task, reload }: HeldPanelProps) {
       {hold.kind === "approval" && <WorkToApprove task={task} hold={hold} />}
       {operates.value ? (
         <div class="held-forms">
-          {form === undefined ? (
-            <Unhold id={task.id} reload={reload} />
-          ) : (
-            <form.Form key={hold.hold_id} id={task.id} hold={hold} reload={reload} />
-          )}
+          {form !== undefined && <form.Form key={hold.hold_id} id={task.id} hold={hold} reload={reload} />}
+          {(form === undefined || form.starts) && <Unhold id={task.id} reload={reload} />}
           <NoteForm id={task.id} reload={reload} />
         </div>
       ) : (
