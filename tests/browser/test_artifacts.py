@@ -25,7 +25,7 @@ def test_a_file_is_saved_with_its_name_and_is_not_shown(
     expect(page.get_by_text("out/report.html", exact=True)).to_be_visible()
 
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save").click()
+        page.get_by_role("region", name="Files").get_by_role("button", name="Save").click()
 
     assert download.value.suggested_filename == "report.html"
     assert Path(download.value.path()).read_text() == CONTENT

@@ -110,11 +110,13 @@ def test_escape_leaves_a_field_with_its_text_and_the_list_as_it_was(
     dashboard_page.go("#/tasks")
     page.get_by_label("Search id and name").fill("a")
     expect(dashboard_page.row("b")).to_have_count(0)
+    expect(dashboard_page.row("a2")).to_be_visible()
 
     page.keyboard.press("Escape")
 
     expect(page.get_by_label("Search id and name")).to_have_value("a")
     assert page.evaluate("location.hash") == "#/tasks?q=a"
+    expect(dashboard_page.row("a2")).to_be_visible()
     assert dashboard_page.tasks() == ["a1", "a2"]
 
 

@@ -176,6 +176,15 @@ def valid(found: PreparedServer, rng: random.Random) -> Iterator[tuple[str, Mess
     yield "HoldTask", pb.HoldTaskRequest(task_ids=[task_id], cause="audit")
     yield "UnholdTask", pb.UnholdTaskRequest(task_ids=[task_id])
     yield "AnswerTask", pb.AnswerTaskRequest(task_id=claim.task.task_id, hold_id="1-1", text="80")
+    approval = pb.TaskApproval(task_id=claim.task.task_id, hold_id="1-1")
+    yield "ApproveTask", pb.ApproveTaskRequest(approvals=[approval])
+    hold_id, both = rng.choice(["", "1-1"]), rng.random() < 0.5
+    yield (
+        "RejectTask",
+        pb.RejectTaskRequest(
+            task_id=task_id, hold_id=hold_id, text="no", with_dependents=both, dry_run=not both
+        ),
+    )
     yield "NoteTask", pb.NoteTaskRequest(task_id=task_id, text="mind the tests")
     yield (
         "RaiseBudget",
