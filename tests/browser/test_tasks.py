@@ -98,6 +98,7 @@ def test_the_keys_move_open_and_go_back(dashboard_page: DashboardPage, dashboard
     page.keyboard.press("u")
     expect(page.locator(".grid")).to_be_visible()
     page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Help")).to_be_visible()
     page.go_back()
     expect(page.get_by_role("dialog")).to_have_count(0)
 

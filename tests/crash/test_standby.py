@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import shutil
 import signal
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -245,8 +246,12 @@ async def test_a_copy_that_can_not_be_restored_changes_nothing(tmp_path: Path) -
         await found.tend()
         standby = follower(found, tmp_path / "copy")
         await complete(standby)
-        await found.add({"a": []})
-        await found.add({"b": []})
+        log = tmp_path / "copy" / "replica-1" / "commits.log"
+        # A damaged commit at the end of a log counts as torn, so the first of two is damaged.
+        for name in ("a", "b"):
+            size = log.stat().st_size
+            await found.add({name: []})
+            await eventually(partial(_is_longer, log, size), f"the copy has the commit of {name}")
         await found.stop()
         standby.kill()
     before = content(found.db.parent)
@@ -262,6 +267,10 @@ async def test_a_copy_that_can_not_be_restored_changes_nothing(tmp_path: Path) -
         assert said.err.count("\n") == 1
         assert content(found.db.parent) == before
         assert not list(found.db.parent.glob("*.backup-*"))
+
+
+def _is_longer(file: Path, size: int) -> bool:
+    return file.stat().st_size > size
 
 
 def damage(copy: Path, what: str) -> None:
