@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -118,6 +118,12 @@ def hours(done: float, everything: float) -> str:
     """Returns how many of the estimated hours are done; only the estimate while none is."""
     total = f"{everything:,g} estimated {'hour' if everything == 1 else 'hours'}"
     return f"{done:,g} of {total}" if done else total
+
+
+def first_names(names: Sequence[str], most: int, *, total: int | None = None) -> str:
+    """Returns at most that many names, with "…" behind them if there are more; `total` counts those not given too."""
+    left_out = (len(names) if total is None else total) > most
+    return ", ".join(names[:most]) + (", …" if left_out else "")
 
 
 def plural(count: int, noun: str) -> str:

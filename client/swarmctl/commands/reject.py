@@ -64,7 +64,7 @@ def run(
 def _dependents_text(answer: RejectTaskResponse, *, dry_run: bool) -> str:
     if not answer.dependents:
         return "no task has built on it; nothing was changed"
-    shown = ", ".join(answer.dependent_ids[:SHOWN_IDS]) + (", …" if answer.dependents > SHOWN_IDS else "")
+    shown = text_format.first_names(answer.dependent_ids, SHOWN_IDS, total=answer.dependents)
     what = f"{text_format.plural(answer.dependents, 'task')} that built on it"
     return (
         f"{what} would be put back: {shown}; nothing was changed" if dry_run else f"{what} put back: {shown}"

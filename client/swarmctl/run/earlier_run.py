@@ -34,7 +34,7 @@ def retry_failed(stub: OperatorServiceStub, *, asked: bool) -> None:
     ended = TaskList(stub, statuses=_NOT_RUN_AGAIN)
     named = [task.task_id for task in ended.first(NAMED)]
     if named:
-        names = ", ".join(named) + (", …" if ended.total > NAMED else "")
+        names = text_format.first_names(named, NAMED, total=ended.total)
         what = text_format.plural(ended.total, "task")
         verb = "is" if ended.total == 1 else "are"
         print_err(
@@ -72,5 +72,5 @@ def earlier_text(task_ids: Sequence[str], plan: Plan) -> str:
     others = [task_id for task_id in task_ids if task_id not in planned]
     if not others:
         return line
-    named = ", ".join(others[:NAMED]) + (", …" if len(others) > NAMED else "")
+    named = text_format.first_names(others, NAMED)
     return f"{line}, {len(others):,} of them not in {plan.file}: {named}"

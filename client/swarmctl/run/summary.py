@@ -132,7 +132,7 @@ def next_lines(end: FinishedRun, paths: RunPaths) -> Iterator[str]:
             " the same `run` with --retry-failed runs it again"
         )
     elif failed:
-        named = ", ".join(failed[:_NAMED]) + (", …" if len(failed) > _NAMED else "")
+        named = text_format.first_names(failed, _NAMED)
         yield (
             f"{len(failed):,} tasks failed: {named}; `swarmctl show TASK` says more;"
             " the same `run` with --retry-failed runs them again"

@@ -7,11 +7,10 @@ from swarmd.domain.budget import MAX_COST_NANO, MAX_TOKENS, Caps, Spent
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.holds import HoldKind, NewHold
 from swarmd.domain.landing import StartPoint
-from swarmd.domain.lifecycle import TaskStatus, Transition
+from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import Task, TaskKey
 from swarmd.engine.tasks import lookup
-from swarmd.engine.tasks.holding import free
-from swarmd.engine.tasks.transitions import apply
+from swarmd.engine.tasks.holding import begin, free
 from swarmd.store import budgets, events, holds, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.transaction import ReadTx, Tx
@@ -25,9 +24,7 @@ def caps_of(task: Task) -> Caps:
 def used_up(tx: ReadTx, task: Task) -> str:
     """Returns the cap that keeps any session of the task from starting, as text; empty if none does.
 
-    A cap that nobody can hold to does that too: it must not be there in vain.
-
-    An attempt that lands accepted work has no session, so no cap keeps it.
+    A cap that no report can keep does that too. An attempt that lands accepted work has no session, so no cap stops it.
     """
     caps = caps_of(task)
     if not caps.any or task.starts_at is StartPoint.LANDING:
@@ -38,9 +35,7 @@ def used_up(tx: ReadTx, task: Task) -> str:
 
 def hold(tx: Tx, task: Task, text: str) -> None:
     """Holds a task that has not started, since it may spend nothing."""
-    new = NewHold(HoldKind.BUDGET, text)
-    apply(tx, task, Transition.HOLD, EventKind.TASK_HELD, cause=f"{new.kind}: {new.text}", backoff_s=0.0)
-    holds.begin(tx, task.key, new, attempt=task.attempt)
+    begin(tx, task, NewHold(HoldKind.BUDGET, text))
 
 
 def raise_budget(tx: Tx, name: str, *, added: Spent, actor: str) -> TaskKey:

@@ -45,10 +45,14 @@ def hold(tx: Tx, name: str, *, cause: str, actor: str, with_hint: bool = True) -
         raise InvalidStatus(task.task_id, task.status, doing="hold", hint=hint)
     if task.status in FINAL:
         raise InvalidStatus(task.task_id, task.status, doing="hold")
-    new = NewHold(HoldKind.SUSPENDED, cause or "held by an operator", held_by=actor)
+    begin(tx, task, NewHold(HoldKind.SUSPENDED, cause or "held by an operator", held_by=actor))
+    return task.key
+
+
+def begin(tx: Tx, task: Task, new: NewHold) -> None:
+    """Holds a task that no worker has."""
     apply(tx, task, Transition.HOLD, EventKind.TASK_HELD, cause=f"{new.kind}: {new.text}", backoff_s=0.0)
     holds.begin(tx, task.key, new, attempt=task.attempt)
-    return task.key
 
 
 def unhold(tx: Tx, name: str, *, actor: str, with_hint: bool = True) -> TaskKey:
