@@ -100,7 +100,7 @@ def settle(swarmctl: str, environment: Mapping[str, str], over: threading.Event)
         shown = subprocess.run(
             [swarmctl, "inbox", "-o", "json"], cwd=PROJECT, env=environment, capture_output=True, check=False
         )
-        # Until the server of the run is up, there is no inbox.
+        # The inbox can be read once the server of the run is up.
         entries = json.loads(shown.stdout)["entries"] if shown.returncode == 0 else []
         for task in [entry["task"] for entry in entries if entry["task"]["hold"]["kind"] in verbs]:
             verb, *rest = verbs.pop(task["hold"]["kind"])

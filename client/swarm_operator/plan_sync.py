@@ -54,7 +54,7 @@ class ClusterCalls(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PlanText:
-    """The task file of a plan and the target branch of its work, or why there is no file."""
+    """The task file of a plan and the target branch of its work, or the reason why the file is missing."""
 
     text: str = ""
     fault: str = ""

@@ -128,7 +128,7 @@ def endpoint_of(options: GlobalOptions, *, with_token: bool = True) -> "Endpoint
     """Returns the server and the credentials that the common options describe.
 
     Raises:
-        ProgramExit: an option is wrong, or there is no usable token.
+        ProgramExit: an option is wrong, or no token can be used.
     """
     from amplifier_swarm.channel import Endpoint, check_address  # noqa: PLC0415  # as above
     from swarmctl.api.connection import pinned  # noqa: PLC0415

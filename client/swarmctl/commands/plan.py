@@ -26,7 +26,7 @@ from swarmctl.render.forecast import (
     forecast_document,
 )
 
-# Before a first run there is no server, and no token either.
+# Before the first run, no server answers and no token exists.
 _NO_SERVER: Final = (ExitCode.UNREACHABLE, ExitCode.UNAUTHENTICATED)
 
 

@@ -814,9 +814,9 @@ class ResourceLimits(_message.Message):
     CPUS_FIELD_NUMBER: _builtins.int
     THREADS_FIELD_NUMBER: _builtins.int
     memory_bytes: _builtins.int
-    """Memory in bytes, from 16 MiB to 1 PiB. 0 means that there is no limit."""
+    """Memory in bytes, from 16 MiB to 1 PiB. 0 means no limit."""
     cpus: _builtins.float
-    """Number of processors: seconds of processor time in each second, from 0.01 to 1,024. 0 means that there is no limit."""
+    """Number of processors: seconds of processor time in each second, from 0.01 to 1,024. 0 means no limit."""
     threads: _builtins.int
     """Number of threads of all its programs together, from 8 to 4,194,304. Task files call it `pids`. 0 means that there is
     no limit.

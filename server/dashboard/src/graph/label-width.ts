@@ -14,7 +14,7 @@ export function ends(text: string, most: number): string {
   return text.length <= most ? text : `${text.slice(0, Math.max(1, most - 1))}…`;
 }
 
-/** The longest cut of the text that is at most so many pixels wide. */
+/** Returns the text, cut until it fits into that many pixels. */
 export function fitted(text: string, roomPx: number, font: Font, cut: Cut): string {
   const key = `${font} ${roomPx} ${text}`;
   const found = known.get(key);
