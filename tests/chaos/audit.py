@@ -114,6 +114,9 @@ def faults(
         yield from _of_task(record, task)
     yield from _of_ledger(record, ledger, plan)
     for attempt in record.attempts:
+        late = record.events[attempt.task, "result_accepted"]
+        if late and attempt.outcome == "released":
+            continue  # by the result of an earlier attempt
         if attempt.lost and not any(harm.explains(attempt) for harm in harms):
             yield f"{attempt} was lost and nothing was wrong"
 
@@ -126,14 +129,17 @@ def _of_task(record: Record, task: str) -> Iterator[str]:
         yield f"{task}: attempts have the numbers {[attempt.number for attempt in attempts]}"
     if outcomes["completed"] != (status == "completed"):
         yield f"{task} is {status} and has {outcomes['completed']} completed attempts"
-    if outcomes["completed"] and attempts[-1].outcome != "completed":
+    # A claim that had not started is released when the result of a lost attempt arrives and counts.
+    last = [attempt.outcome for attempt in attempts if attempt.outcome != "released"][-1:]
+    if outcomes["completed"] and last != ["completed"]:
         yield f"{task} went on after it was completed"
     counted = {
         kind: record.events[task, kind] for kind in ("task_claimed", "task_completed", "task_released")
     }
+    late = record.events[task, "result_accepted"]
     actual = {
         "task_claimed": len(attempts),
-        "task_completed": outcomes["completed"],
+        "task_completed": outcomes["completed"] - late,
         "task_released": outcomes["released"],
     }
     if counted != actual:
@@ -162,7 +168,9 @@ def _of_ledger(record: Record, ledger: ChaosLedger, plan: Plan) -> Iterator[str]
     for attempt in record.attempts:
         if attempt.outcome == "completed" and attempt.name not in ended:
             yield f"{attempt.name} counts as completed and its session never came to its end"
-        if attempt.outcome == "completed" and attempt.late_results:
+        # A late result that counts is stored as a late result, and its event says that it counts.
+        late = record.events[attempt.task, "result_accepted"]
+        if attempt.outcome == "completed" and attempt.late_results != late:
             yield f"{attempt.name} was completed and has another result besides"
     yield from _of_ends(record, ended)
 

@@ -35,10 +35,26 @@ GOOD = Record(
     events={
         ("a", "task_claimed"): 2, ("a", "task_completed"): 1, ("a", "task_released"): 0, ("a", "session_started"): 2,
         ("b", "task_claimed"): 1, ("b", "task_completed"): 1, ("b", "task_released"): 0, ("b", "session_started"): 1,
+        ("a", "result_accepted"): 0, ("b", "result_accepted"): 0,
     },
     last_status=GOAL,
     gaps=0,
     integrity="ok",
+)  # fmt: skip
+
+
+# The worker of the first attempt of `a` was given up, and its result arrived while the second was a claim.
+LATE = replace(
+    GOOD,
+    attempts=[
+        replace(attempt("a", 1, "w1", "completed", 1.0), late_results=1),
+        replace(attempt("a", 2, "w2", "released", 6.0), started=False, sessions=0),
+        GOOD.attempts[2],
+    ],
+    events={
+        **GOOD.events,
+        ("a", "task_completed"): 0, ("a", "result_accepted"): 1, ("a", "task_released"): 1, ("a", "session_started"): 1,
+    },
 )  # fmt: skip
 
 
@@ -50,6 +66,11 @@ def found(folder: Path, record: Record, lines: list[str], harms: list[Harm]) -> 
 
 def test_a_consistent_record_is_accepted(tmp_path: Path) -> None:
     assert found(tmp_path, GOOD, LINES, HARMS) == []
+
+
+def test_the_late_result_of_a_lost_attempt_counts_and_releases_the_claim_after_it(tmp_path: Path) -> None:
+    lines = [*LINES[:2], "end a 1 builder 11", *LINES[5:]]
+    assert found(tmp_path, LATE, lines, HARMS) == []
 
 
 def altered(index: int, **fields: object) -> Record:
@@ -71,6 +92,18 @@ def altered(index: int, **fields: object) -> Record:
         (altered(0, outcome="completed"), LINES, "has 2 completed attempts"),
         (altered(1, number=3), LINES, "attempts have the numbers [1, 3]"),
         (altered(2, late_results=1), LINES, "has another result besides"),
+        (
+            replace(LATE, events={**LATE.events, ("a", "result_accepted"): 0}),
+            LINES,
+            "has another result besides",
+        ),
+        (replace(LATE, events={**LATE.events, ("a", "task_completed"): 1}), LINES, "a: events"),
+        (altered(1, outcome="lost"), LINES, "has 0 completed attempts"),
+        (
+            replace(GOOD, attempts=[GOOD.attempts[1], GOOD.attempts[0]]),
+            LINES,
+            "went on after it was completed",
+        ),
         (altered(0, started=False), LINES, "ran without a go"),
         (altered(0, sessions=0), LINES, "ran without a go"),
         (altered(0, outcome="failed"), [*LINES, "end a 1 builder 11"], "did its work and does not count"),
