@@ -16,13 +16,13 @@ import grpc
 
 from amplifier_swarm.documents.words import word
 from amplifier_swarm.errors import unpack
+from amplifier_swarm.plan.faults import PlanRefused
+from amplifier_swarm.plan.read import Plan, plan_of
+from amplifier_swarm.plan.source import Source
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarm_operator.cluster import GROUP, VERSION, Document
 from swarm_operator.conditions import with_condition
-from swarmctl.plan.faults import PlanRefused
-from swarmctl.plan.read import Plan, plan_of
-from swarmctl.plan.send import ImportReply
-from swarmctl.plan.source import Source
+from swarmctl.api.plan_upload import ImportReply
 
 # The label that the chart gives to workers with a target branch.
 TARGET: Final = "target"

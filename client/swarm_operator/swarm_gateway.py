@@ -7,6 +7,7 @@ import grpc
 
 from amplifier_swarm.documents.receipts import receipt_of
 from amplifier_swarm.errors import unpack
+from amplifier_swarm.plan.read import Plan
 from amplifier_swarm.v1.operator_service_pb2 import (
     ForgetWorkerRequest,
     GetSwarmRequest,
@@ -18,9 +19,8 @@ from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.swarm_pb2 import Worker
 from amplifier_swarm.v1.task_pb2 import Task
 from swarmctl.api.paging import TaskList
+from swarmctl.api.plan_upload import ImportReply, send_plan
 from swarmctl.api.timeouts import DEADLINE_S
-from swarmctl.plan.read import Plan
-from swarmctl.plan.send import ImportReply, send_plan
 
 
 class SwarmGateway:

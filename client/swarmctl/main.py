@@ -13,6 +13,7 @@ import typer
 from amplifier_swarm import __version__
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.init_process import leave_init_process
+from amplifier_swarm.plan.suggest import similar_choice
 from amplifier_swarm.program import check_working_directory, exit_for_limit
 from amplifier_swarm.standard_streams import open_closed_streams
 from amplifier_swarm.text import is_utf8, one_line, printable
@@ -30,7 +31,6 @@ from swarmctl.cli.options import (
 )
 from swarmctl.cli.registry import COMMANDS, HELP, CommandGroup
 from swarmctl.console import print_err
-from swarmctl.plan.suggest import similar_choice
 from swarmctl.render.printer import Output
 
 PROGRAM: Final = "swarmctl"

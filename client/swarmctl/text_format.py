@@ -2,10 +2,9 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Final
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -22,9 +21,6 @@ from amplifier_swarm.documents.words import (
 from amplifier_swarm.v1.session_pb2 import Usage
 
 __all__ = [
-    "HIGHEST_PRIORITY",
-    "LOWEST_PRIORITY",
-    "PRIORITIES",
     "between",
     "clock",
     "dollars",
@@ -33,7 +29,6 @@ __all__ = [
     "iso",
     "moment",
     "plural",
-    "priority_word",
     "seconds",
     "seconds_of",
     "span",
@@ -43,12 +38,6 @@ __all__ = [
     "word",
     "words_of",
 ]
-
-
-PRIORITIES: Final[Mapping[str, int]] = {"critical": 4, "high": 3, "medium": 2, "low": 1}
-LOWEST_PRIORITY: Final = -1000
-HIGHEST_PRIORITY: Final = 1000
-_PRIORITY_WORDS: Final = {number: word for word, number in PRIORITIES.items()}
 
 
 def use_utc() -> None:
@@ -129,8 +118,3 @@ def first_names(names: Sequence[str], most: int, *, total: int | None = None) ->
 def plural(count: int, noun: str) -> str:
     """Returns a count with its noun, such as `1 task` and `2 tasks`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def priority_word(priority: int) -> str | int:
-    """Returns the word of a priority, or the number itself if it has no word."""
-    return _PRIORITY_WORDS.get(priority, priority)

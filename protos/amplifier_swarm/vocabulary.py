@@ -1,9 +1,21 @@
-"""The words that several programs accept as options, each list kept here alone.
+"""The words that several programs accept as options, or in task files, each list kept here alone.
 
 The server and the guards have the same words where they must not import this module; tests hold them equal.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
+
+PRIORITIES: Final[Mapping[str, int]] = {"critical": 4, "high": 3, "medium": 2, "low": 1}
+LOWEST_PRIORITY: Final = -1000
+HIGHEST_PRIORITY: Final = 1000
+_PRIORITY_WORDS: Final = {number: word for word, number in PRIORITIES.items()}
+
+
+def priority_word(priority: int) -> str | int:
+    """Returns the word of a priority, or the number itself if it has no word."""
+    return _PRIORITY_WORDS.get(priority, priority)
 
 
 class RunnerName(StrEnum):

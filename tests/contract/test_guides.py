@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from amplifier_swarm.plan.read import Plan, plan_of
+from amplifier_swarm.plan.source import Source
 from contract.repository import ROOT
 from support.programs import environment
 from support.server import Server
 from swarm_worker.prompts import build
-from swarmctl.plan.read import Plan, plan_of
-from swarmctl.plan.source import Source
 
 PAGE = (ROOT / "docs" / "writing-tasks.md").read_text()
 MARKED = dict(re.findall(r"<!-- (\w+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL))

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from amplifier_swarm.plan.fields import FIELDS
 from support.programs import ROOT
-from swarmctl.plan.fields import FIELDS
 from unit.client.test_plan_faults import CASES
 
 # Longer seeds are bombs, which the unit tests have already.

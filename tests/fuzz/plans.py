@@ -16,11 +16,11 @@ from typing import Any, Final
 import yaml
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.plan.faults import SHOWN
+from amplifier_swarm.plan.read import Plan, read_plan
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from fuzz.plan_mutations import mutated, seeds, wholes
-from swarmctl.plan.faults import SHOWN
-from swarmctl.plan.read import Plan, read_plan
 from swarmd.domain.errors import SwarmError
 from swarmd.domain.plan import check_plan
 from swarmd.wire.definitions import read_planned

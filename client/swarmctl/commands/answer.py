@@ -6,11 +6,11 @@ import typer
 
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.plan.source import STDIN, read_source
 from amplifier_swarm.v1.operator_service_pb2 import AnswerTaskRequest, GetTaskRequest
 from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.arguments import TaskId
 from swarmctl.cli.context import CommandContext
-from swarmctl.plan.source import STDIN, read_source
 from swarmctl.render.inbox import ANSWERED
 from swarmctl.render.tasks import changed_blocks
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.plan.source import STDIN
 from amplifier_swarm.v1.operator_service_pb2 import (
     BackupRequest,
     ConfirmCommitsRequest,
@@ -18,7 +19,6 @@ from swarmctl.atomic_file import replacing
 from swarmctl.cli.arguments import BackupFile
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
-from swarmctl.plan.source import STDIN
 from swarmctl.replica_folder import Generation, ReplicaFolder, opened
 from swarmctl.valued_files import refuse_for_backup
 

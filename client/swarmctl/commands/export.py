@@ -9,6 +9,8 @@ from typing import Annotated, Final
 
 import typer
 
+from amplifier_swarm.plan.source import MAX_BYTES, STDIN
+from amplifier_swarm.plan.write import plan_document, plan_text
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import ExportTasksRequest, ExportTasksResponse
 from amplifier_swarm.v1.task_pb2 import TaskStatus
@@ -18,8 +20,6 @@ from swarmctl.atomic_file import replacing
 from swarmctl.cli.arguments import OptionalTargetFile
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
-from swarmctl.plan.source import MAX_BYTES, STDIN
-from swarmctl.plan.write import plan_document, plan_text
 from swarmctl.render.printer import Output, json_text, write_exact
 from swarmctl.valued_files import refuse_for_export
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.plan.source import STDIN
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.operator_service_pb2 import GetArtifactRequest, GetArtifactResponse
 from swarmctl.atomic_file import replacing
@@ -16,7 +17,6 @@ from swarmctl.cli.arguments import TaskId
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.paths import expanded_text
 from swarmctl.console import print_err
-from swarmctl.plan.source import STDIN
 from swarmctl.render.printer import write
 from swarmctl.valued_files import refuse_for_export
 

@@ -6,15 +6,15 @@ from typing import Annotated
 import typer
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.plan.faults import report_lines
+from amplifier_swarm.plan.read import read_plan
+from amplifier_swarm.plan.source import STDIN
 from swarmctl.api.paging import TaskList
+from swarmctl.api.plan_upload import send_plan
 from swarmctl.cli.arguments import OptionalPlanFile
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
 from swarmctl.forecast.forecast import forecast
-from swarmctl.plan.faults import report_lines
-from swarmctl.plan.read import read_plan
-from swarmctl.plan.send import send_plan
-from swarmctl.plan.source import STDIN
 from swarmctl.render.plans import Imported, import_blocks, import_document
 
 

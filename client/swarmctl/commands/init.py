@@ -7,9 +7,9 @@ from typing import Annotated, Final
 import typer
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.plan.schema import task_file_schema
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.paths import expanded_text
-from swarmctl.plan.schema import task_file_schema
 from swarmctl.render.printer import json_text, write_exact
 
 SCHEMA: Final = "tasks.schema.json"

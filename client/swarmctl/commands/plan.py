@@ -9,6 +9,8 @@ import grpc
 import typer
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.plan.faults import report_lines
+from amplifier_swarm.plan.read import Plan, read_plan
 from amplifier_swarm.v1.task_pb2 import Task
 from swarmctl.api.errors import explain
 from swarmctl.api.paging import TaskList
@@ -17,8 +19,6 @@ from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
 from swarmctl.forecast.comparison import comparison
 from swarmctl.forecast.forecast import forecast
-from swarmctl.plan.faults import report_lines
-from swarmctl.plan.read import Plan, read_plan
 from swarmctl.render.forecast import (
     comparison_blocks,
     comparison_document,

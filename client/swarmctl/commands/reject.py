@@ -6,6 +6,7 @@ import typer
 
 from amplifier_swarm.documents.tasks import list_document
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.plan.source import STDIN, read_source
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest, RejectTaskRequest, RejectTaskResponse
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl import text_format
@@ -14,7 +15,6 @@ from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.arguments import TaskId
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
-from swarmctl.plan.source import STDIN, read_source
 from swarmctl.render.tasks import changed_blocks
 
 # The ids of dependents that are printed.

@@ -10,13 +10,13 @@ from amplifier_swarm.amplifier import agent_path, cli_path, library_python, no_a
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.hardening import protect_process
 from amplifier_swarm.old_state import server_state
+from amplifier_swarm.plan.read import read_plan
 from amplifier_swarm.state_paths import STATE, project_state
 from amplifier_swarm.vocabulary import RunnerName, WorkspaceName
 from swarmctl.cli.arguments import DatabaseFile, PlanFile, ProjectRoot
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.worker_flags import WorkerFlags
 from swarmctl.console import print_err
-from swarmctl.plan.read import read_plan
 from swarmctl.programs import installed
 from swarmctl.run.paths import RunPaths
 from swarmctl.run.settings import RunSettings

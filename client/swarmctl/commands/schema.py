@@ -1,7 +1,7 @@
 """`swarmctl schema`."""
 
+from amplifier_swarm.plan.schema import task_file_schema
 from swarmctl.cli.context import CommandContext
-from swarmctl.plan.schema import task_file_schema
 from swarmctl.render.printer import json_text, write_exact
 
 

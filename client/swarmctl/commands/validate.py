@@ -13,16 +13,16 @@ from amplifier_swarm.channel import Endpoint
 from amplifier_swarm.credentials import read_token
 from amplifier_swarm.documents import Document
 from amplifier_swarm.exits import ProgramExit
+from amplifier_swarm.plan.faults import report_lines
+from amplifier_swarm.plan.read import read_plan
 from amplifier_swarm.state_paths import TOKEN, ProjectState
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from swarmctl.api.connection import Connection
+from swarmctl.api.plan_upload import send_plan
 from swarmctl.api.reading_server import ReadingServer
 from swarmctl.cli.arguments import PlanFile
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
-from swarmctl.plan.faults import report_lines
-from swarmctl.plan.read import read_plan
-from swarmctl.plan.send import send_plan
 from swarmctl.render.blocks import Blocks, Prose
 from swarmctl.text_format import plural
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from amplifier_swarm.plan.read import Plan
 from amplifier_swarm.v1.task_pb2 import Task, TaskDefinition, WorkspaceKind
+from amplifier_swarm.vocabulary import PRIORITIES
 from swarmctl.forecast.check_starts import UnstartableCheck, unstartable_checks
 from swarmctl.forecast.graph import PlanGraph, graph_of
 from swarmctl.forecast.history import Basis, History, Spread, cost_of, estimated_hours, seconds_of, total
 from swarmctl.forecast.overlaps import FileOverlaps, overlaps
 from swarmctl.forecast.timetable import PlannedWork, critical_path, timetable
-from swarmctl.plan.read import Plan
-from swarmctl.text_format import PRIORITIES
 
 SLOTS: Final = (1, 2, 4, 8, 16)
 # The dispatcher's own default.

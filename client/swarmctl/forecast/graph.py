@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from amplifier_swarm.plan.faults import Fault, PlanRefused
+from amplifier_swarm.plan.read import Plan, task_label
 from amplifier_swarm.v1.task_pb2 import DependencyFailurePolicy, Task, TaskStatus
-from swarmctl.plan.faults import Fault, PlanRefused
-from swarmctl.plan.read import Plan, task_label
 
 _DEAD: Final = frozenset(
     {

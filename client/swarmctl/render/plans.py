@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from amplifier_swarm.documents import Document
+from swarmctl.api.plan_upload import ImportReply
 from swarmctl.forecast.forecast import Forecast
-from swarmctl.plan.send import ImportReply
 from swarmctl.render.blocks import Blocks, Prose
 from swarmctl.render.forecast import forecast_blocks, forecast_document
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from amplifier_swarm.documents import Document, words
+from amplifier_swarm.plan.limits import limits_document
 from amplifier_swarm.text import printable
 from amplifier_swarm.v1.hold_pb2 import ApprovalPoint
 from amplifier_swarm.v1.operator_service_pb2 import (
@@ -25,8 +26,8 @@ from amplifier_swarm.v1.task_pb2 import (
     TaskDefinition,
     WorkspaceKind,
 )
+from amplifier_swarm.vocabulary import priority_word
 from swarmctl import text_format
-from swarmctl.plan.limits import limits_document
 from swarmctl.render.blocks import Block, Blocks, Cell, Column, Cut, Heading, Prose, Table, cell, facts, prose
 from swarmctl.render.changes import change_blocks
 from swarmctl.render.findings import course_text, findings_blocks
@@ -69,7 +70,7 @@ def _task_facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attem
         ("waits for", cell(", ".join(task.blocked_by))),
         ("phase", cell(task.phase)),
         ("type", cell(task.type)),
-        ("priority", cell(text_format.priority_word(task.priority))),
+        ("priority", cell(priority_word(task.priority))),
         ("attempt", cell(attempt_text(task) if task.attempt else "none yet")),
         ("worker", cell(task.worker)),
         ("estimated", cell(hours)),

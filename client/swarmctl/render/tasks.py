@@ -5,6 +5,7 @@ from typing import Final
 
 from amplifier_swarm.v1.hold_pb2 import HoldKind
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
+from amplifier_swarm.vocabulary import priority_word
 from swarmctl import text_format
 from swarmctl.render.blocks import Blocks, Cell, Column, Cut, Table, cell, id_column, reason_column
 
@@ -87,7 +88,7 @@ def list_row(task: Task) -> Sequence[Cell]:
     return (
         cell(task.task_id),
         status_cell(task.status),
-        cell(text_format.priority_word(task.priority)),
+        cell(priority_word(task.priority)),
         cell(task.phase),
         cell(task.attempt or None),
         cell(task.worker),

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Final
 
+from amplifier_swarm.plan.read import Plan
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 from swarmctl import text_format
 from swarmctl.api import task_actions
 from swarmctl.api.paging import TaskList
 from swarmctl.console import print_err
-from swarmctl.plan.read import Plan
 from swarmctl.render.live_board import FINAL
 from swarmctl.render.tasks import landing_text
 

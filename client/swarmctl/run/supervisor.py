@@ -12,6 +12,8 @@ import grpc
 from amplifier_swarm.channel import Endpoint
 from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.plan.faults import report_lines
+from amplifier_swarm.plan.read import Plan
 from amplifier_swarm.v1.event_pb2 import Event
 from amplifier_swarm.v1.operator_service_pb2 import (
     EmergencyStopRequest,
@@ -25,11 +27,9 @@ from swarmctl import text_format
 from swarmctl.api import streams
 from swarmctl.api.connection import Connection
 from swarmctl.api.paging import TaskList
+from swarmctl.api.plan_upload import send_plan
 from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.console import print_err
-from swarmctl.plan.faults import report_lines
-from swarmctl.plan.read import Plan
-from swarmctl.plan.send import send_plan
 from swarmctl.render.live_board import FINAL
 from swarmctl.render.plans import import_text
 from swarmctl.render.printer import Printer

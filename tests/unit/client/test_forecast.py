@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from amplifier_swarm.plan.faults import PlanRefused
+from amplifier_swarm.plan.read import plan_of
+from amplifier_swarm.plan.source import Source
 from amplifier_swarm.v1.session_pb2 import Usage
 from amplifier_swarm.v1.task_pb2 import Task, TaskDefinition, TaskStatus
 from swarmctl.forecast.check_starts import unstartable_checks
@@ -13,9 +16,6 @@ from swarmctl.forecast.forecast import Forecast, forecast
 from swarmctl.forecast.history import Basis, Examples, History, total
 from swarmctl.forecast.overlaps import overlaps
 from swarmctl.forecast.timetable import PlannedWork, critical_path, timetable
-from swarmctl.plan.faults import PlanRefused
-from swarmctl.plan.read import plan_of
-from swarmctl.plan.source import Source
 
 HOUR_S = 3600.0
 

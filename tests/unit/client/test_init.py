@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-from swarmctl.plan.read import read_plan
+from amplifier_swarm.plan.read import read_plan
 from unit.client.conftest import Ctl
 
 

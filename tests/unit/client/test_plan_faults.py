@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from swarmctl.plan.faults import PlanRefused
-from swarmctl.plan.read import MAX_TASK_BYTES, plan_of, read_plan
-from swarmctl.plan.source import MAX_BYTES, Source
+from amplifier_swarm.plan.faults import PlanRefused
+from amplifier_swarm.plan.read import MAX_TASK_BYTES, plan_of, read_plan
+from amplifier_swarm.plan.source import MAX_BYTES, Source
 
 PRIORITY = "must be critical, high, medium, low or an integer from -1000 to 1000, got"
 NO_ALIASES = "YAML anchors and aliases are not allowed; write the value out"

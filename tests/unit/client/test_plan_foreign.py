@@ -2,9 +2,9 @@
 
 import pytest
 
-from swarmctl.plan.faults import PlanRefused
-from swarmctl.plan.read import plan_of
-from swarmctl.plan.source import Source
+from amplifier_swarm.plan.faults import PlanRefused
+from amplifier_swarm.plan.read import plan_of
+from amplifier_swarm.plan.source import Source
 
 FILES = {
     "Task Master": (

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from amplifier_swarm.plan.faults import PlanRefused
+from amplifier_swarm.plan.read import Plan, plan_of
+from amplifier_swarm.plan.source import Source
+from amplifier_swarm.plan.write import plan_document, plan_text
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from support.operator import FakeOperator
-from swarmctl.plan.faults import PlanRefused
-from swarmctl.plan.read import Plan, plan_of
-from swarmctl.plan.source import Source
-from swarmctl.plan.write import plan_document, plan_text
 from unit.client.conftest import Ctl
 from unit.client.test_plan_writing import random_task
 

@@ -2,6 +2,12 @@
 
 import pytest
 
+from amplifier_swarm.plan.fault_lines import locate
+from amplifier_swarm.plan.faults import PlanRefused
+from amplifier_swarm.plan.fields import FIELDS
+from amplifier_swarm.plan.read import Plan, plan_of
+from amplifier_swarm.plan.source import Source
+from amplifier_swarm.plan.suggest import similar_word
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from amplifier_swarm.v1.task_pb2 import (
     DependencyFailurePolicy,
@@ -12,12 +18,6 @@ from amplifier_swarm.v1.task_pb2 import (
     TaskStatus,
     WorkspaceKind,
 )
-from swarmctl.plan.fault_lines import locate
-from swarmctl.plan.faults import PlanRefused
-from swarmctl.plan.fields import FIELDS
-from swarmctl.plan.read import Plan, plan_of
-from swarmctl.plan.source import Source
-from swarmctl.plan.suggest import similar_word
 
 WHOLE = """
 version: 2

@@ -5,13 +5,13 @@ import random
 import pytest
 import yaml
 
+from amplifier_swarm.plan.fields import FIELDS
+from amplifier_swarm.plan.read import plan_of
+from amplifier_swarm.plan.source import Source
+from amplifier_swarm.plan.write import plan_document, plan_text
+from amplifier_swarm.plan.yaml_scalars import yaml_value
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from amplifier_swarm.v1.task_pb2 import TaskStatus
-from swarmctl.plan.fields import FIELDS
-from swarmctl.plan.read import plan_of
-from swarmctl.plan.source import Source
-from swarmctl.plan.write import plan_document, plan_text
-from swarmctl.plan.yaml_scalars import yaml_value
 
 SEEDS = range(300)
 

@@ -6,11 +6,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from swarmctl.plan.faults import PlanRefused
-from swarmctl.plan.fields import FIELDS
-from swarmctl.plan.read import plan_of
-from swarmctl.plan.schema import task_file_schema
-from swarmctl.plan.source import Source
+from amplifier_swarm.plan.faults import PlanRefused
+from amplifier_swarm.plan.fields import FIELDS
+from amplifier_swarm.plan.read import plan_of
+from amplifier_swarm.plan.schema import task_file_schema
+from amplifier_swarm.plan.source import Source
 from swarmd.domain.errors import InvalidTasks
 from swarmd.domain.plan import check_plan
 from swarmd.wire.definitions import read_planned

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from amplifier_swarm.plan.faults import Fault, PlanRefused
+from amplifier_swarm.plan.read import Plan
 from amplifier_swarm.v1.operator_service_pb2 import AddTasksResponse
 from amplifier_swarm.v1.swarm_pb2 import Worker
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
-from swarmctl.plan.faults import Fault, PlanRefused
-from swarmctl.plan.read import Plan
-from swarmctl.plan.send import ImportReply
+from swarmctl.api.plan_upload import ImportReply
 
 
 class RecordedSwarm:

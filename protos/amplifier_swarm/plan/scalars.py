@@ -8,8 +8,8 @@ import yaml
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
-from swarmctl.plan.faults import quoted
-from swarmctl.plan.nodes import Listing, Mapping, Node, Scalar
+from amplifier_swarm.plan.faults import quoted
+from amplifier_swarm.plan.nodes import Listing, Mapping, Node, Scalar
 
 _PREFIX: Final = "tag:yaml.org,2002:"
 # Messages quote longer numbers; Python itself refuses numbers of thousands of digits.

@@ -4,19 +4,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from amplifier_swarm.plan import nodes
+from amplifier_swarm.plan.faults import Fault, PlanRefused, quoted
+from amplifier_swarm.plan.fields import FIELDS, FIELDS_OF_TOP, clear, concurrency_of
+from amplifier_swarm.plan.foreign import foreign_format
+from amplifier_swarm.plan.json_nodes import compose_json, is_json_like
+from amplifier_swarm.plan.node_builder import Composed, UnsupportedYaml
+from amplifier_swarm.plan.nodes import Line, Listing, Mapping, Node, Scalar
+from amplifier_swarm.plan.scalars import Kind, described, kind_of
+from amplifier_swarm.plan.source import Source, read_source
+from amplifier_swarm.plan.suggest import similar_word
+from amplifier_swarm.plan.values import ValueField, id_of
+from amplifier_swarm.plan.yaml_nodes import InvalidYaml, compose
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
-from swarmctl.plan import nodes
-from swarmctl.plan.faults import Fault, PlanRefused, quoted
-from swarmctl.plan.fields import FIELDS, FIELDS_OF_TOP, clear, concurrency_of
-from swarmctl.plan.foreign import foreign_format
-from swarmctl.plan.json_nodes import compose_json, is_json_like
-from swarmctl.plan.node_builder import Composed, UnsupportedYaml
-from swarmctl.plan.nodes import Line, Listing, Mapping, Node, Scalar
-from swarmctl.plan.scalars import Kind, described, kind_of
-from swarmctl.plan.source import Source, read_source
-from swarmctl.plan.suggest import similar_word
-from swarmctl.plan.values import ValueField, id_of
-from swarmctl.plan.yaml_nodes import InvalidYaml, compose
 
 TOP: Final = ("tasks", "defaults", "concurrency", *FIELDS_OF_TOP, "version", "exported_at", "summary")
 # Half of the limit of a message: the server adds data to a task before it sends the task to a worker.

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from swarmctl.plan.faults import Fault, PlanRefused, quoted
-from swarmctl.plan.nodes import Line, Listing, Mapping, MappingEntry, Node, Path, Scalar
+from amplifier_swarm.plan.faults import Fault, PlanRefused, quoted
+from amplifier_swarm.plan.nodes import Line, Listing, Mapping, MappingEntry, Node, Path, Scalar
 
 MAX_DEPTH: Final = 20
 # Ten thousand full tasks have half a million; a value takes a few hundred bytes of memory.

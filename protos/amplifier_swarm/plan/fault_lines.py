@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from swarmctl.plan import nodes
-from swarmctl.plan.faults import Fault
-from swarmctl.plan.nodes import Listing, Mapping, MappingEntry
-from swarmctl.plan.read import Plan, task_label
+from amplifier_swarm.plan import nodes
+from amplifier_swarm.plan.faults import Fault
+from amplifier_swarm.plan.nodes import Listing, Mapping, MappingEntry
+from amplifier_swarm.plan.read import Plan, task_label
 
 # The place of a fault: the number of the task in the order sent, then a field of the message.
 _PLACE: Final = re.compile(

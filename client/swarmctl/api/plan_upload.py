@@ -7,12 +7,12 @@ from typing import Final
 import grpc
 
 from amplifier_swarm.errors import unpack
+from amplifier_swarm.plan.fault_lines import locate
+from amplifier_swarm.plan.faults import Fault, PlanRefused
+from amplifier_swarm.plan.read import Plan
 from amplifier_swarm.v1.operator_service_pb2 import AddTasksRequest, AddTasksResponse
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from swarmctl.api.timeouts import IMPORT_DEADLINE_S
-from swarmctl.plan.fault_lines import locate
-from swarmctl.plan.faults import Fault, PlanRefused
-from swarmctl.plan.read import Plan
 
 # Small enough for any buffer on the way, large enough that ten thousand tasks are a dozen messages.
 MESSAGE_BYTES: Final = 256 * 1024

@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
+from amplifier_swarm.documents import words
+from amplifier_swarm.plan import fields
+from amplifier_swarm.plan.limits import NAMES
+from amplifier_swarm.plan.read import TOP
+from amplifier_swarm.plan.values import DOLLARS
 from amplifier_swarm.v1.task_pb2 import TaskStatus
-from swarmctl import text_format
-from swarmctl.plan import fields
-from swarmctl.plan.limits import NAMES
-from swarmctl.plan.read import TOP
-from swarmctl.plan.values import DOLLARS
-from swarmctl.text_format import HIGHEST_PRIORITY, LOWEST_PRIORITY, PRIORITIES
+from amplifier_swarm.vocabulary import HIGHEST_PRIORITY, LOWEST_PRIORITY, PRIORITIES
 
 Schema: TypeAlias = dict[str, Any]
 ID: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
@@ -91,7 +91,7 @@ def _property(name: str) -> Schema:
 def _value(name: str) -> Schema:
     """Returns the schema of a value that is not null; of one whose reader it does not know, that of anything."""
     if name in fields.CHOICES:
-        return _words(text_format.words_of(fields.CHOICES[name]))
+        return _words(words.words_of(fields.CHOICES[name]))
     if name in _OWN:
         return _OWN[name]
     shape = _SHAPES.get(fields.SHAPES.get(fields.FIELDS[name], ""), _ANYTHING)
@@ -112,7 +112,7 @@ def _numbers(kind: str, low: float, high: float) -> Schema:
 
 
 _OWN: Final[Mapping[str, Schema]] = {
-    "status": _words(text_format.words_of(TaskStatus)),
+    "status": _words(words.words_of(TaskStatus)),
     "priority": {"anyOf": [_words(PRIORITIES), _numbers("integer", LOWEST_PRIORITY, HIGHEST_PRIORITY)]},
     "estimated_hours": _numbers("number", 0, 100_000),
     "max_retries": _numbers("integer", 0, 100),

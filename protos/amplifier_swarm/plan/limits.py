@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
+from amplifier_swarm.plan.scalars import described
+from amplifier_swarm.plan.values import ValueField, entries_of, integer_of, number_of, text_of
 from amplifier_swarm.sizes import format_bytes, parse_bytes
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from amplifier_swarm.v1.task_pb2 import ResourceLimits
-from swarmctl.plan.scalars import described
-from swarmctl.plan.values import ValueField, entries_of, integer_of, number_of, text_of
 
 _INT32_HIGH: Final = 2**31 - 1
 _INT64_HIGH: Final = 2**63 - 1

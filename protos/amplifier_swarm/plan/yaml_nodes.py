@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import yaml
 
-from swarmctl.plan.faults import Fault, PlanRefused
-from swarmctl.plan.node_builder import Composed, NodeBuilder
-from swarmctl.plan.nodes import Line, Listing, Mapping, Scalar
-from swarmctl.plan.source import Source, check_printable
+from amplifier_swarm.plan.faults import Fault, PlanRefused
+from amplifier_swarm.plan.node_builder import Composed, NodeBuilder
+from amplifier_swarm.plan.nodes import Line, Listing, Mapping, Scalar
+from amplifier_swarm.plan.source import Source, check_printable
 
 # Performance: libyaml is 40 times as fast (docs/performance.md); it is safe as long as only its events are used.
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

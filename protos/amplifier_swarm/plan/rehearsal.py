@@ -1,9 +1,9 @@
 """The `rehearsal` of a task: the script that its sessions play without a model."""
 
+from amplifier_swarm.plan.faults import quoted
+from amplifier_swarm.plan.scalars import described
+from amplifier_swarm.plan.values import ValueField, entries_of, items_of, text_of
 from amplifier_swarm.v1.task_pb2 import Rehearsal, RehearsalCall, RehearsalScript
-from swarmctl.plan.faults import quoted
-from swarmctl.plan.scalars import described
-from swarmctl.plan.values import ValueField, entries_of, items_of, text_of
 
 SHAPE = "a mapping with builder and validator"
 

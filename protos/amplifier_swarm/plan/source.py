@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.plan.faults import Fault, PlanRefused
 from amplifier_swarm.text import printable
-from swarmctl.plan.faults import Fault, PlanRefused
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 STDIN: Final = "-"

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from swarmctl.plan.faults import quoted
-from swarmctl.plan.nodes import Line, Listing, Mapping, Node, Scalar
-from swarmctl.plan.scalars import Kind, boolean, described, integer, kind_of, number
+from amplifier_swarm.plan.faults import quoted
+from amplifier_swarm.plan.nodes import Line, Listing, Mapping, Node, Scalar
+from amplifier_swarm.plan.scalars import Kind, boolean, described, integer, kind_of, number
 
 # Tabs and line ends are allowed in texts; a lone surrogate can't be sent.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -4,15 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
+from amplifier_swarm.documents import words
+from amplifier_swarm.plan.fields import CHOICES
+from amplifier_swarm.plan.limits import limits_document
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from amplifier_swarm.v1.task_pb2 import (
     RehearsalScript,
     TaskDefinition,
     TaskStatus,
 )
-from swarmctl import text_format
-from swarmctl.plan.fields import CHOICES
-from swarmctl.plan.limits import limits_document
+from amplifier_swarm.vocabulary import priority_word
 
 VERSION: Final = 1
 # A task in any other status starts again where it is imported.
@@ -48,9 +49,9 @@ def _fields(task: PlannedTask) -> Iterator[tuple[str, Value]]:
     yield "id", Id(definition.task_id)
     yield from _texts(definition, "name", "phase", "type")
     status = task.status if task.status in KEPT_STATUSES else TaskStatus.TASK_STATUS_NOT_STARTED
-    yield "status", text_format.word(TaskStatus, status)
+    yield "status", words.word(TaskStatus, status)
     if definition.HasField("priority"):
-        yield "priority", text_format.priority_word(definition.priority)
+        yield "priority", priority_word(definition.priority)
     if definition.HasField("estimated_hours"):
         yield "estimated_hours", definition.estimated_hours
     yield from _texts(definition, "description")
@@ -100,8 +101,8 @@ def _workspace(definition: TaskDefinition) -> Iterator[tuple[str, Value]]:
 
 
 def _choices(definition: TaskDefinition, *names: str) -> Iterator[tuple[str, Value]]:
-    words = ((name, text_format.word(CHOICES[name], getattr(definition, name))) for name in names)
-    yield from ((name, word) for name, word in words if word)
+    found = ((name, words.word(CHOICES[name], getattr(definition, name))) for name in names)
+    yield from ((name, word) for name, word in found if word)
 
 
 def _texts(definition: TaskDefinition, *names: str) -> Iterator[tuple[str, Value]]:

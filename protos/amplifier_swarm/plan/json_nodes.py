@@ -9,10 +9,10 @@ import re
 from decimal import Decimal
 from typing import Final, NoReturn
 
-from swarmctl.plan.faults import Fault, PlanRefused
-from swarmctl.plan.node_builder import MAX_DEPTH, Composed, NodeBuilder
-from swarmctl.plan.nodes import Line, Listing, Mapping, Scalar
-from swarmctl.plan.source import Source
+from amplifier_swarm.plan.faults import Fault, PlanRefused
+from amplifier_swarm.plan.node_builder import MAX_DEPTH, Composed, NodeBuilder
+from amplifier_swarm.plan.nodes import Line, Listing, Mapping, Scalar
+from amplifier_swarm.plan.source import Source
 
 _TOKEN: Final = re.compile(
     r'[ \t\n\r]*+(?:(?P<mark>[][{}:,])|(?P<text>"(?:[^"\\]++|\\.)*+")|(?P<plain>[-+.\w]++))', re.DOTALL

@@ -5,9 +5,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
+from amplifier_swarm.plan.task_document import VERSION, Id, Value, task_document
+from amplifier_swarm.plan.yaml_scalars import double_quoted, yaml_key, yaml_value
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
-from swarmctl.plan.task_document import VERSION, Id, Value, task_document
-from swarmctl.plan.yaml_scalars import double_quoted, yaml_key, yaml_value
 
 _INDENT: Final = " " * 4
 NO_NUMBERS: Final[Mapping[str, int]] = MappingProxyType({})

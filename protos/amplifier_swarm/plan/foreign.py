@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from swarmctl.plan.source import Source
+from amplifier_swarm.plan.source import Source
 
 WAY_IN: Final = "make a task of each entry (id, name, description, dependencies); see docs/writing-tasks.md"
 _DOCUMENTS: Final = 5

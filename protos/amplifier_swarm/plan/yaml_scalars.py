@@ -7,7 +7,7 @@ dumper is not used here: its choice of form depends on its version and on libyam
 import re
 from typing import Final
 
-from swarmctl.plan.scalars import Kind, kind_of_plain
+from amplifier_swarm.plan.scalars import Kind, kind_of_plain
 
 # The characters that need no escape and break no line.
 _SHOWN: Final = r"\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff"

@@ -9,6 +9,22 @@ from typing import Any, Final
 
 from google.protobuf.duration_pb2 import Duration
 
+from amplifier_swarm.documents import words
+from amplifier_swarm.plan.limits import read_limits
+from amplifier_swarm.plan.rehearsal import rehearsal_of
+from amplifier_swarm.plan.scalars import Kind, described, kind_of
+from amplifier_swarm.plan.values import (
+    ValueField,
+    boolean_of,
+    dollars_of,
+    entries_of,
+    id_of,
+    integer_of,
+    number_of,
+    text_of,
+    texts_of,
+    word_of,
+)
 from amplifier_swarm.v1.hold_pb2 import ApprovalPoint
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from amplifier_swarm.v1.task_pb2 import (
@@ -22,23 +38,7 @@ from amplifier_swarm.v1.task_pb2 import (
     TaskStatus,
     WorkspaceKind,
 )
-from swarmctl import text_format
-from swarmctl.plan.limits import read_limits
-from swarmctl.plan.rehearsal import rehearsal_of
-from swarmctl.plan.scalars import Kind, described, kind_of
-from swarmctl.plan.values import (
-    ValueField,
-    boolean_of,
-    dollars_of,
-    entries_of,
-    id_of,
-    integer_of,
-    number_of,
-    text_of,
-    texts_of,
-    word_of,
-)
-from swarmctl.text_format import HIGHEST_PRIORITY, LOWEST_PRIORITY, PRIORITIES
+from amplifier_swarm.vocabulary import HIGHEST_PRIORITY, LOWEST_PRIORITY, PRIORITIES
 
 # Far beyond the seven days that the server allows, and within the range of a Duration.
 _LONGEST_TIMEOUT_S: Final = 10**9
@@ -93,14 +93,14 @@ def _criteria(field: ValueField, task: PlannedTask) -> None:
 
 
 def _status(field: ValueField, task: PlannedTask) -> None:
-    if word := word_of(field, text_format.words_of(TaskStatus)):
-        task.status = text_format.value_of(TaskStatus, word)
+    if word := word_of(field, words.words_of(TaskStatus)):
+        task.status = words.value_of(TaskStatus, word)
 
 
 def _choice(field: ValueField, task: PlannedTask) -> None:
     choices = CHOICES[field.name]
-    if word := word_of(field, text_format.words_of(choices)):
-        setattr(task.definition, field.name, text_format.value_of(choices, word))
+    if word := word_of(field, words.words_of(choices)):
+        setattr(task.definition, field.name, words.value_of(choices, word))
 
 
 def _priority(field: ValueField, task: PlannedTask) -> None:
