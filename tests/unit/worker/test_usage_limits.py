@@ -9,14 +9,9 @@ from swarm_worker.domain.model import Failure, FailureClass
 from swarm_worker.domain.types import Role
 from swarm_worker.output.lines import OutputLine
 from swarm_worker.runners.command_reader import CommandReader
+from swarm_worker.runners.limit_times import MAX_LIMIT_S, SLACK_S
 from swarm_worker.runners.reader import Report
-from swarm_worker.runners.usage_limits import (
-    LIMITED_EXIT,
-    MAX_LIMIT_S,
-    SLACK_S,
-    find_limit,
-    is_limit_message,
-)
+from swarm_worker.runners.usage_limits import LIMITED_EXIT, find_limit, is_limit_message
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 

@@ -13,6 +13,7 @@ from swarm_worker.output.agent_events import EventReader
 from swarm_worker.output.lines import OutputLine
 from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.runners.limit_lines import only_follows
+from swarm_worker.runners.limit_times import wait_of
 from swarm_worker.runners.provider_errors import limit_failure
 from swarm_worker.runners.reader import STARTING, WORKING, Report
 from swarm_worker.runners.usage_limits import (
@@ -22,7 +23,6 @@ from swarm_worker.runners.usage_limits import (
     find_limit,
     is_limit_message,
     reported_limit,
-    wait_of,
 )
 
 # A limit is reported in the last lines that say something; stack frames, error bodies and totals can follow them.

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from swarm_worker.domain.model import Failure, FailureClass
+from swarm_worker.runners.limit_times import wait_of
 from swarm_worker.runners.usage_limits import UsageLimit, find_limit
 
 LIMITED_ERRORS: Final = (
@@ -43,12 +44,6 @@ _UNREACHED: Final = re.compile(r"\bLLMError: (?:Connection error|Request timed o
 RESUME_HINT: Final = "then run: swarmctl resume"
 # The longest wait for a provider that asks for more: the provider may answer earlier.
 MAX_WAIT_S: Final = 3600.0
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_ASKED: Final = re.compile(
-    r"(?:retry|try\s+again|wait)(?:[\s_-]*(?:after|in|for))?(?:[\s_-]*(ms|seconds?))?[\s\"':=]*"
-    r"(\d+(?:\.\d+)?)\s*(ms|millis\w*|m(?:in\w*)?(?![a-z])|h(?:ours?)?(?![a-z]))?",
-    re.IGNORECASE,
-)
 
 
 def classify_error(text: str, *, remedy: str = "") -> Failure:
@@ -79,9 +74,5 @@ def denied_failure(text: str, remedy: str) -> Failure:
 
 def retry_after_s(text: str) -> float | None:
     """Returns the seconds that a provider asks to wait, as in `retry after 12s` or `Retry-After: 12`."""
-    found = _ASKED.search(text)
-    if found is None:
-        return None
-    unit = (found[3] or found[1] or "s").lower()
-    short = "ms" if unit.startswith(("ms", "millis")) else unit[0]
-    return min(MAX_WAIT_S, float(found[2]) * _UNITS[short])
+    wait_s = wait_of(text, now=datetime.now(UTC))
+    return None if wait_s is None else min(MAX_WAIT_S, wait_s)
