@@ -35,11 +35,14 @@ from swarm_worker.workspace.snapshot import WorkSnapshot
 from swarm_worker.workspace.source import Kept, MissingCommit, Publication, PublishResult
 from swarm_worker.workspace.work_change import WorkChange
 from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.model import AttemptOutcome, TaskKey
 from swarmd.domain.placement import must_land
+from swarmd.engine.tasks.reopening import DONE_AGAIN
 from swarmd.store import attempts, events, landings, tasks
-from swarmd.store.events import EventKind
+from swarmd.store.events import Event, EventKind
 from swarmd.store.reads import views
 from swarmd.store.transaction import ReadTx
+from swarmd.wire.outcomes import read_report
 
 TARGET = "swarm/main"
 # The longest time of one use of git.
@@ -57,6 +60,7 @@ class Landed(NamedTuple):
 
     commit: str
     task_id: str
+    creation: str = ""
 
 
 def commit_of(*parts: object) -> str:
@@ -103,13 +107,13 @@ class Branch:
         if (
             before
             and self.server.serving
-            and before > self.server.db.look(partial(_rejections, task_id=task_id))
+            and before > self.server.db.look(partial(_times_done_again, task_id=task_id))
         ):
             raise Violated(f"{name} lands, and {task_id} has landed before")
         if self.server.serving:
             self.server.db.look(lambda tx: _refuse_without_right(tx, task_id, assignment.attempt))
         self.world.log(f"{name} lands as {new[:8]}")
-        self.commits.append(Landed(new, task_id))
+        self.commits.append(Landed(new, task_id, assignment.creation))
         return True
 
     def audit(self, tx: ReadTx) -> None:
@@ -120,6 +124,7 @@ class Branch:
         """
         on_branch = {found.task_id for found in self.commits}
         for task_id, (key, status) in tasks.states(tx).items():
+            _refuse_landing_of_two(tx, task_id, key)
             accepted = landings.accepted_work(tx, key) if status is TaskStatus.COMPLETED else None
             if accepted is None or not accepted.in_clone:
                 continue
@@ -129,10 +134,34 @@ class Branch:
                 raise Violated(f"{task_id} is completed, and its work is neither on {TARGET} nor kept")
 
 
-def _rejections(tx: ReadTx, task_id: str) -> int:
-    """Returns how often a person has rejected work of the task: it may land as often again."""
+def _refuse_landing_of_two(tx: ReadTx, task_id: str, key: TaskKey) -> None:
+    """Checks that no two attempts of a task were completed by one landing, late results apart.
+
+    Raises:
+        Violated: work that was to be done again counts by what had landed before.
+    """
+    seen: dict[str, int] = {}
+    for attempt in views.attempts(tx, key):
+        if attempt.outcome is not AttemptOutcome.COMPLETED or attempt.late_results:
+            continue
+        commit = read_report(attempt.report).landing.commit
+        if commit in seen:
+            raise Violated(
+                f"{task_id}, attempt {attempt.number}, is completed by the landing of attempt {seen[commit]}"
+            )
+        if commit:
+            seen[commit] = attempt.number
+
+
+def _times_done_again(tx: ReadTx, task_id: str) -> int:
+    """Returns how often a person had work of the task done again: it may land as often again."""
     history = events.after(tx, 0, limit=10_000_000, task_id=task_id)
-    return sum(event.kind is EventKind.TASK_REJECTED for event in history)
+    return sum(event.kind is EventKind.TASK_REJECTED or is_rerun(event) for event in history)
+
+
+def is_rerun(event: Event) -> bool:
+    """Returns whether a person runs a task again whose work has counted, or was about to."""
+    return event.kind is EventKind.TASK_REOPENED and event.cause.startswith(DONE_AGAIN)
 
 
 def _refuse_without_right(tx: ReadTx, task_id: str, number: int) -> None:
@@ -178,7 +207,8 @@ class SimSource:
     ) -> str | None:
         await self._git()
         found = self.branch.commits[self.branch.place(since) + 1 : self.branch.place(tip) + 1]
-        return next((one.commit for one in found if one.task_id == task_id), None)
+        own = (one.commit for one in found if (one.task_id, one.creation) == (task_id, creation))
+        return next(own, None)
 
     async def publish(self, _objects: Path, old: str, new: str) -> Publication:
         await self._git()

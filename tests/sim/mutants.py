@@ -299,6 +299,12 @@ def orders_forget_the_work(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(landing_orders, "reopen", reopen)
 
 
+def reruns_find_what_landed(patch: pytest.MonkeyPatch) -> None:
+    """Takes an earlier landing of a task that runs again for its own."""
+    patch.setattr(landings, "rename", lambda tx, key: None)
+    patch.setattr(landings, "first_base", lambda tx, task_key, key: "")
+
+
 def landings_start_builders(patch: pytest.MonkeyPatch) -> None:
     """Makes a worker build what it is to land, and the server believe that it may."""
 
@@ -406,6 +412,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     landings_are_not_looked_for: (LANDING, 22),
     combinations_are_checked_once: (LANDING, 0),
     orders_forget_the_work: (LANDING, 0),
+    reruns_find_what_landed: (replace(LANDING, approving=0.3), 0),
     landings_start_builders: (LANDING, 0),
     kept_work_lands_under_a_claim: (LANDING, 0),
     missing_work_fails_its_task: (LANDING, 0),

@@ -5,22 +5,20 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
 from amplifier_swarm.v1 import hold_pb2, task_pb2
 from amplifier_swarm.v1 import operator_service_pb2 as pb
-from sim import approvals
+from sim import approvals, reads
 from sim.machine import Ledger
 from sim.plans import ONCE
 from sim.server import SimServer
 from sim.world import Violated, World
 from swarmd.domain.errors import SwarmError
-from swarmd.domain.lifecycle import DEAD, TRANSITIONS, TaskStatus, Transition
-from swarmd.domain.model import TaskKey
-from swarmd.store import events, landings, tasks
-from swarmd.store.transaction import ReadTx
+from swarmd.domain.lifecycle import TaskStatus
+from swarmd.store import events
 
 FENCE, KEEP = task_pb2.DISCONNECT_POLICY_FENCE, task_pb2.DISCONNECT_POLICY_KEEP
 START_POINT = hold_pb2.APPROVAL_POINT_BEFORE_START
@@ -51,23 +49,6 @@ class Acknowledged:
     done: dict[str, int] = field(default_factory=dict)
     # The holds to which somebody sent an answer, or whose tasks somebody let start.
     settled: set[str] = field(default_factory=set)
-
-
-_LATE = """
-SELECT DISTINCT t.task_id, t.key, a.number, t.status
-  FROM late_results l JOIN attempts a ON a.key = l.attempt_key JOIN tasks t ON t.key = a.task_key
- WHERE l.kind = 'completed' AND a.outcome <> 'completed' ORDER BY a.key
-"""
-
-
-class Late(NamedTuple):
-    """An archived result that could count."""
-
-    task_id: str
-    number: int
-    status: TaskStatus
-    # The first dependency that can't complete, if there is one.
-    dead: tuple[str, ...]
 
 
 class Operators:
@@ -111,8 +92,8 @@ class Operators:
         ledger.capacity.update(CAPACITY)
         self._most = tasks
         self._planned = 0
-        self._late: list[Late] = []
-        self._seen: set[Late] = set()
+        self._late: list[reads.Late] = []
+        self._seen: set[reads.Late] = set()
         # The order of requests: a kill's answer may come after the task was brought back.
         self._sent = itertools.count(1)
         self._brought_back: dict[str, int] = {}
@@ -131,9 +112,9 @@ class Operators:
         if self._holding:
             verbs = (*verbs, (self.hold, 2), (self.unhold, 1), (self.answer, 4))
         if self._approving:
-            verbs = (*verbs, (self.approve, 4), (self.reject, 2), (self.reject_completed, 1))
+            verbs = (*verbs, (self.approve, 4), (self.reject, 2), (self.reject_completed, 1), (self.rerun, 1))
         looks = self._server.serving and self._dice.random() < 0.4
-        self._late = self._server.db.look(_late_results) if looks else []
+        self._late = self._server.db.look(reads.late_results) if looks else []
         if self._late:
             verbs = (*verbs, (self.accept, 4), (self.reconsider, 8))
         if self._done():
@@ -217,7 +198,7 @@ class Operators:
         self._kill([self._dice.choice(self._done())])
 
     def _done(self) -> list[str]:
-        rows = self._server.db.look(_running) if self._server.serving else []
+        rows = self._server.db.look(reads.running) if self._server.serving else []
         return [name for name in rows if name in self._ledger.done]
 
     def _kill(self, names: list[str]) -> None:
@@ -259,7 +240,7 @@ class Operators:
 
     def land(self) -> None:
         """Orders the landing of kept work."""
-        kept = self._server.db.look(_landable) if self._server.serving else []
+        kept = self._server.db.look(reads.landable) if self._server.serving else []
         if not kept:
             return
         names = self._kept_dice.sample(kept, k=min(len(kept), self._kept_dice.randint(1, 2)))
@@ -401,6 +382,16 @@ class Operators:
             f"reject completed {name}", lambda server: server.operators.RejectTask(request, None), _nothing
         )
 
+    def rerun(self) -> None:
+        """Runs one completed task again, with what has built on it or refused for it."""
+        done = self._server.db.look(approvals.completed) if self._server.serving else []
+        if not done:
+            return
+        name = self._approval_dice.choice(done)
+        terms = pb.RetryTerms(completed=True, with_dependents=self._approval_dice.random() < 0.8)
+        request = pb.RetryTaskRequest(task_ids=[name], terms=terms)
+        self._call(f"rerun {name}", lambda server: server.operators.RetryTask(request, None), _nothing)
+
     def _lasting(self) -> list[approvals.Held]:
         return self._server.db.look(approvals.lasting_holds) if self._server.serving else []
 
@@ -425,7 +416,7 @@ class Operators:
             self.answer()
         if self._approving:
             self.approve()
-        late = self._server.db.look(_late_results) if self._server.serving else []
+        late = self._server.db.look(reads.late_results) if self._server.serving else []
         for found in [found for found in late if found not in self._seen]:
             self._seen.add(found)
             self._late = [found]
@@ -436,7 +427,7 @@ class Operators:
 
     def end_what_runs_on(self) -> None:
         """Kills what has been running for too long to wait for."""
-        if self._server.serving and (rows := self._server.db.look(_running)):
+        if self._server.serving and (rows := self._server.db.look(reads.running)):
             request = pb.KillTaskRequest(task_ids=rows, cause="it takes too long")
             self._call(f"end {rows}", lambda server: server.operators.KillTask(request, None), _nothing)
 
@@ -464,33 +455,3 @@ class Operators:
 
 def _nothing(_: Any) -> None:
     """Ignores an answer that nobody relies on."""
-
-
-def _late_results(tx: ReadTx) -> list[Late]:
-    rows = tx._connection.execute(_LATE)
-    found = [(task_id, TaskKey(key), number, TaskStatus(status)) for task_id, key, number, status in rows]
-    return [
-        Late(task_id, number, status, _dead_dependency(tx, key))
-        for task_id, key, number, status in found
-        if Transition.ACCEPT in TRANSITIONS[status]
-    ]
-
-
-def _dead_dependency(tx: ReadTx, key: TaskKey) -> tuple[str, ...]:
-    dead = tasks.dead_dependency(tx, key)
-    return () if dead is None else (str(dead[0]),)
-
-
-def _running(tx: ReadTx) -> list[str]:
-    """Returns the tasks that sessions work on."""
-    return [found.task_id for found in tasks.with_status(tx, TaskStatus.IN_PROGRESS) if not found.work_of]
-
-
-def _landable(tx: ReadTx) -> list[str]:
-    """Returns the tasks whose work is kept: those that are completed, or that a landing has left unfinished."""
-    found = []
-    for task_id, (key, status) in tasks.states(tx).items():
-        accepted = landings.accepted_work(tx, key)
-        if accepted is not None and not accepted.landed and status in (*DEAD, TaskStatus.COMPLETED):
-            found.append(task_id)
-    return found

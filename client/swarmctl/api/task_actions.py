@@ -64,6 +64,9 @@ class ActionResult:
     refused: list[RefusedName] = field(default_factory=list)
     revived: int = 0
     waiting: int = 0
+    # The tasks that a retry puts back, since they have built on others: how many, and the first ids.
+    dependents: int = 0
+    dependent_ids: list[str] = field(default_factory=list)
     # The tasks that were not refused and did not fit into the answer.
     omitted: int = 0
 
@@ -87,17 +90,15 @@ def kill(stub: OperatorServiceStub, names: Sequence[str], *, cause: str) -> Acti
 
 
 def retry(
-    stub: OperatorServiceStub, names: Sequence[str], *, failed: bool, despite_survivors: bool = False
+    stub: OperatorServiceStub, names: Sequence[str], *, failed: bool, asked: RetryTaskRequest | None = None
 ) -> ActionResult:
-    """Retries the tasks, and all failed ones if `failed`.
-
-    `despite_survivors` includes tasks with processes that could not be ended.
-    """
+    """Retries the tasks, and all failed ones if `failed`, by the terms of `asked`."""
 
     def request(**fields: Any) -> RetryTaskResponse:
-        return stub.RetryTask(
-            RetryTaskRequest(despite_survivors=despite_survivors, **fields), timeout=DEADLINE_S
-        )
+        part = RetryTaskRequest(**fields)
+        if asked is not None:
+            part.MergeFrom(asked)
+        return stub.RetryTask(part, timeout=DEADLINE_S)
 
     result = in_parts(names, lambda part: request(task_ids=part))
     if failed:
@@ -176,6 +177,8 @@ def _add(result: ActionResult, answer: _Answer) -> None:
     result.omitted += answer.omitted
     if isinstance(answer, RetryTaskResponse):
         result.revived += answer.revived
+        result.dependents += answer.dependents
+        result.dependent_ids += answer.dependent_ids
     if isinstance(answer, LandWorkResponse):
         result.unchanged += answer.unchanged
         result.waiting += answer.waiting

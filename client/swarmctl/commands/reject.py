@@ -9,16 +9,13 @@ from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.plan.source import STDIN, read_source
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest, RejectTaskRequest, RejectTaskResponse
 from amplifier_swarm.v1.task_pb2 import TaskStatus
-from swarmctl import text_format
 from swarmctl.api.approvals import approval_of
 from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.arguments import TaskId
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
+from swarmctl.render.retries import put_back_text
 from swarmctl.render.tasks import changed_blocks
-
-# The ids of dependents that are printed.
-SHOWN_IDS = 20
 
 
 def run(
@@ -64,8 +61,5 @@ def run(
 def _dependents_text(answer: RejectTaskResponse, *, dry_run: bool) -> str:
     if not answer.dependents:
         return "no task has built on it; nothing was changed"
-    shown = text_format.first_names(answer.dependent_ids, SHOWN_IDS, total=answer.dependents)
-    what = f"{text_format.plural(answer.dependents, 'task')} that built on it"
-    return (
-        f"{what} would be put back: {shown}; nothing was changed" if dry_run else f"{what} put back: {shown}"
-    )
+    said = put_back_text(answer.dependent_ids, total=answer.dependents, dry_run=dry_run)
+    return f"{said}; nothing was changed" if dry_run else said

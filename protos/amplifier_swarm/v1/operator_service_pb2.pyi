@@ -1385,15 +1385,23 @@ class RetryTaskRequest(_message.Message):
     TASK_IDS_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     DESPITE_SURVIVORS_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     failed: _builtins.bool
     """All that have failed, besides those."""
     despite_survivors: _builtins.bool
     """Retries a task also if processes of its last attempt could not be ended. Without it such a task is refused
     with INVALID_STATUS, since a new attempt would run beside these processes.
     """
+    dry_run: _builtins.bool
+    """Changes nothing; the response says what would be put back."""
     @_builtins.property
     def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The tasks. At most 100,000."""
+
+    @_builtins.property
+    def terms(self) -> Global___RetryTerms:
+        """What else is asked for. Unset means nothing."""
 
     def __init__(
         self,
@@ -1401,14 +1409,53 @@ class RetryTaskRequest(_message.Message):
         task_ids: _abc.Iterable[_builtins.str] | None = ...,
         failed: _builtins.bool = ...,
         despite_survivors: _builtins.bool = ...,
+        terms: Global___RetryTerms | None = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["despite_survivors", b"despite_survivors", "failed", b"failed", "task_ids", b"task_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["despite_survivors", b"despite_survivors", "dry_run", b"dry_run", "failed", b"failed", "task_ids", b"task_ids", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RetryTaskRequest: _TypeAlias = RetryTaskRequest  # noqa: Y015
+
+@_typing.final
+class RetryTerms(_message.Message):
+    """What a retry asks for besides full budgets, for all of its tasks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    WITH_DEPENDENTS_FIELD_NUMBER: _builtins.int
+    RETRY_FROM_FIELD_NUMBER: _builtins.int
+    completed: _builtins.bool
+    """Also completed tasks. Their landed work stays, and the next attempt builds on it. Without it they are refused with
+    INVALID_STATUS.
+    """
+    with_dependents: _builtins.bool
+    """Puts back too what has built on the tasks, directly or not: what is completed, and what waits for the approval of its
+    work. Each of them gets the reason as a finding. Without it, a completed task on which others have built is refused
+    with INVALID_STATUS, which names them.
+    """
+    retry_from: _task_pb2.RetryFrom.ValueType
+    """What the next attempt starts from. Unset means as the task and the end of its last attempt say. Refused with
+    INVALID_STATUS if the last attempt had no clone.
+    """
+    def __init__(
+        self,
+        *,
+        completed: _builtins.bool = ...,
+        with_dependents: _builtins.bool = ...,
+        retry_from: _task_pb2.RetryFrom.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "retry_from", b"retry_from", "with_dependents", b"with_dependents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryTerms: _TypeAlias = RetryTerms  # noqa: Y015
 
 @_typing.final
 class RetryTaskResponse(_message.Message):
@@ -1420,10 +1467,14 @@ class RetryTaskResponse(_message.Message):
     REVIVED_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
     OMITTED_FIELD_NUMBER: _builtins.int
+    DEPENDENTS_FIELD_NUMBER: _builtins.int
+    DEPENDENT_IDS_FIELD_NUMBER: _builtins.int
     revived: _builtins.int
     """How many skipped tasks wait again because of it."""
     omitted: _builtins.int
     """How many more tasks were retried than `tasks` has room for."""
+    dependents: _builtins.int
+    """How many tasks were put back because they had built on these, or would be."""
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Task]:
         """The retried tasks as they now are, each after those that it depends on: as many as fit into 2 MiB."""
@@ -1432,6 +1483,10 @@ class RetryTaskResponse(_message.Message):
     def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskRefusal]:
         """The tasks that were not retried."""
 
+    @_builtins.property
+    def dependent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Their ids, at most 1,000."""
+
     def __init__(
         self,
         *,
@@ -1439,10 +1494,12 @@ class RetryTaskResponse(_message.Message):
         revived: _builtins.int = ...,
         refused: _abc.Iterable[Global___TaskRefusal] | None = ...,
         omitted: _builtins.int = ...,
+        dependents: _builtins.int = ...,
+        dependent_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["omitted", b"omitted", "refused", b"refused", "revived", b"revived", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dependent_ids", b"dependent_ids", "dependents", b"dependents", "omitted", b"omitted", "refused", b"refused", "revived", b"revived", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

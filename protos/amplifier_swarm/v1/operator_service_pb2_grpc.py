@@ -364,8 +364,8 @@ class OperatorServiceServicer(object):
 
         Errors, if no task is retried: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed, or is skipped because of a task that
-        is not among them.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed and the terms do not name such tasks,
+        something has built on it, or it is skipped because of a task that is not among them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

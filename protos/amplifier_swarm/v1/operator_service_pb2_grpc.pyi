@@ -115,8 +115,8 @@ class OperatorServiceStub:
 
     Errors, if no task is retried: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed, or is skipped because of a task that
-      is not among them.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed and the terms do not name such tasks,
+      something has built on it, or it is skipped because of a task that is not among them.
     """
     KillTask: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.KillTaskRequest, _operator_service_pb2.KillTaskResponse]
     """Ends tasks for good.
@@ -397,8 +397,8 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
 
     Errors, if no task is retried: that of the first task which is refused.
     * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed, or is skipped because of a task that
-      is not among them.
+    * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed and the terms do not name such tasks,
+      something has built on it, or it is skipped because of a task that is not among them.
     """
     KillTask: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.KillTaskRequest, _operator_service_pb2.KillTaskResponse]  # type: ignore[assignment]
     """Ends tasks for good.
@@ -730,8 +730,8 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors, if no task is retried: that of the first task which is refused.
         * `NOT_FOUND` / `TASK_NOT_FOUND`, `INVALID_ARGUMENT` / `TASK_AMBIGUOUS`.
-        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed, or is skipped because of a task that
-          is not among them.
+        * `FAILED_PRECONDITION` / `INVALID_STATUS`: it is completed and the terms do not name such tasks,
+          something has built on it, or it is skipped because of a task that is not among them.
         """
 
     @_abc_1.abstractmethod

@@ -21,6 +21,7 @@ from swarmd.domain.policy import (
     provider_wait_s,
     repeated_findings,
 )
+from swarmd.domain.workspaces import RetryFrom
 
 # The first digits of a commit, as people know it.
 SHORT_COMMIT: Final = 12
@@ -45,6 +46,7 @@ class TaskUpdate(TypedDict, total=False):
     starts_at: StartPoint
     work_of: int
     approved: ApprovalPoint | None
+    retry_from: RetryFrom | None
 
 
 # The update of a task whose order to land is carried out, or can't be.

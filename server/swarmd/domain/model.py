@@ -10,7 +10,7 @@ from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.landing import ReportedChange, ReportedLanding, StartPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.sandbox import NO_ENFORCEMENT, Enforcement
-from swarmd.domain.workspaces import WorkspaceKind
+from swarmd.domain.workspaces import RetryFrom, WorkspaceKind
 
 # The ids of tasks and the names of workers and of exclusive things.
 ID_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -159,7 +159,8 @@ class Task(NamedTuple):
     # Where its next attempt starts, and the attempt whose accepted work an operator has ordered to land; 0 if none.
     starts_at: StartPoint = StartPoint.BUILDER
     work_of: int = 0
-    # Names this creation of the task; empty for a task of a database from before.
+    # Names the landings of the task since it was added, or since people had its work done again; empty for a task of a
+    # database from before.
     creation: str = ""
     # Where it waits for a person, and which approval is in force: of its start, or of the landing of `work_of`.
     approve: ApprovalPoint | None = None
@@ -167,6 +168,8 @@ class Task(NamedTuple):
     # What its sessions may cost in billionths of a dollar, and use in tokens, raises included; None without a cap.
     max_cost_nano: int | None = None
     max_tokens: int | None = None
+    # What its next attempt starts from, if a person has said so.
+    retry_from: RetryFrom | None = None
 
 
 class Lease(NamedTuple):

@@ -9,7 +9,7 @@ from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.model import WorkerIdentity
 from swarmd.domain.sandbox import NetworkAccess, SandboxKind
-from swarmd.domain.workspaces import WorkspaceKind
+from swarmd.domain.workspaces import RetryFrom, WorkspaceKind
 
 # Demands beside the labels have names that no label can have. So tasks with equal demands share a label set.
 _MARK: Final = ":"
@@ -99,11 +99,16 @@ def runs_in_clone(definition: TaskDefinition, identity: WorkerIdentity) -> bool:
     return makes_clones(identity) and (definition.workspace or identity.workspace) is WorkspaceKind.CLONE
 
 
-def claimed_definition(definition: TaskDefinition, *, work_of: int) -> TaskDefinition:
+def claimed_definition(
+    definition: TaskDefinition, *, work_of: int, retry_from: RetryFrom | None = None
+) -> TaskDefinition:
     """Returns the definition by which an attempt works.
 
-    An order to land overrules `land` and `workspace`. So does an approval before the landing: the work is kept.
+    An order to land overrules `land` and `workspace`. So does an approval before the landing: the work is kept. A
+    retry that says what its attempt starts from overrules `retry_from`.
     """
+    if retry_from is not None:
+        definition = replace(definition, retry_from=retry_from)
     if not work_of and definition.approve is not ApprovalPoint.BEFORE_LANDING:
         return definition
     return replace(definition, workspace=WorkspaceKind.CLONE, land=bool(work_of))

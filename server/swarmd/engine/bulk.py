@@ -5,17 +5,18 @@ Invariant: no write of a bulk action concerns more than BATCH_TASKS tasks, so an
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from swarmd.domain.errors import InvalidStatus, TaskNotFound
 from swarmd.domain.lifecycle import DEAD, TaskStatus
-from swarmd.domain.model import TaskKey
+from swarmd.domain.model import TaskId, TaskKey
 from swarmd.domain.refused_task import TASK_ERRORS, RefusedTask
+from swarmd.domain.retry_terms import PLAIN_RETRY, RetryTerms
 from swarmd.engine.attempts.swarm_control import HINTED_NAMES, SwarmControl
 from swarmd.engine.swarm import Swarm
-from swarmd.engine.tasks import landing_orders, lookup, reopening
+from swarmd.engine.tasks import landing_orders, lookup, retrying
 from swarmd.store import tasks
 from swarmd.store.reads import pages, views
 from swarmd.store.reads.pages import Match, TaskFilter
@@ -53,6 +54,8 @@ class ActionBatch:
     refused: Sequence[RefusedTask]
     # The number of tasks that are no longer skipped because of a retry.
     revived: int = 0
+    # The tasks that a retry has put back, since they had built on the others.
+    dependents: Sequence[TaskId] = ()
     # The tasks that an order to land left as they are, and the number of tasks that wait because of the others.
     unchanged: Sequence[TaskView] = ()
     waiting: int = 0
@@ -95,7 +98,7 @@ async def kill_named(swarm: Swarm, names: Sequence[str], cause: str) -> AsyncIte
 
 
 async def retry_named(
-    swarm: Swarm, names: Sequence[str], *, despite_survivors: bool = False
+    swarm: Swarm, names: Sequence[str], *, terms: RetryTerms = PLAIN_RETRY, actor: str = ""
 ) -> AsyncIterator[ActionBatch]:
     """Retries the tasks of these names, dependencies first. A name may be the beginning of an id.
 
@@ -106,9 +109,9 @@ async def retry_named(
     while wanted:
         refused: list[RefusedTask] = []
         for batch in _batches(wanted):
-            done = await _retry_batch(swarm, batch, despite_survivors=despite_survivors)
+            done = await _retry_batch(swarm, batch, terms=terms, actor=actor)
             refused += done.refused
-            yield ActionBatch(done.tasks, (), done.revived)
+            yield replace(done, refused=())
         if not refused or len(refused) == len(wanted):
             yield ActionBatch((), refused)
             return
@@ -143,6 +146,22 @@ async def change_named(
         yield ActionBatch(await swarm.db.read(partial(views.tasks, keys=done)), refused)
 
 
+async def preview_retry_named(
+    swarm: Swarm, names: Sequence[str], *, terms: RetryTerms
+) -> AsyncIterator[ActionBatch]:
+    """Yields what a retry of each of these tasks would put back now, and changes nothing."""
+    for batch in _batches(names):
+        done: list[retrying.RetryResult] = []
+        refused: list[RefusedTask] = []
+        for name in batch:
+            try:
+                done.append(await swarm.db.read(partial(retrying.preview, name=name, terms=terms)))
+            except TASK_ERRORS as error:
+                refused.append(RefusedTask(name, error))
+        found = await swarm.db.read(partial(views.tasks, keys=[result.key for result in done]))
+        yield ActionBatch(found, refused, 0, [each for result in done for each in result.dependents])
+
+
 def failed_ids(tx: ReadTx) -> Sequence[str]:
     """Returns the ids of all failed tasks, in the order of import."""
     return [task.task_id for task in tasks.with_status(tx, TaskStatus.FAILED)]
@@ -159,7 +178,7 @@ def preview_kill(tx: ReadTx, selection: TaskSelection) -> BulkResult:
 def preview_retry(tx: ReadTx, selection: TaskSelection) -> BulkResult:
     """Returns the result that `retry` would have now."""
     found, missing = match(tx, selection)
-    started = {t.task_id for t in found if t.status in reopening.RETRIED}
+    started = {t.task_id for t in found if t.status in retrying.RETRIED}
     skipped = [task for task in found if task.status is TaskStatus.SKIPPED]
     waiting = {task.task_id: set(_dead_dependencies(tx, task)) for task in skipped}
     while ready := [task_id for task_id, dead in waiting.items() if dead <= started]:
@@ -189,14 +208,13 @@ def _kill_batch(tx: Tx, *, control: SwarmControl, names: Sequence[str], cause: s
     return ActionBatch(views.tasks(tx, result.keys), result.refused)
 
 
-async def _retry_batch(swarm: Swarm, names: Sequence[str], *, despite_survivors: bool) -> ActionBatch:
-    retry = partial(
-        reopening.retry, despite_survivors=despite_survivors, with_hint=len(names) <= HINTED_NAMES
-    )
+async def _retry_batch(swarm: Swarm, names: Sequence[str], *, terms: RetryTerms, actor: str) -> ActionBatch:
+    retry = partial(retrying.retry, terms=terms, actor=actor, with_hint=len(names) <= HINTED_NAMES)
     done, refused = await _write_each(swarm, names, retry)
     # Read after the commit, which may have claimed some of them.
     found = await swarm.db.read(partial(views.tasks, keys=[result.key for result in done]))
-    return ActionBatch(found, refused, sum(result.revived for result in done))
+    revived = sum(result.revived for result in done)
+    return ActionBatch(found, refused, revived, [each for result in done for each in result.dependents])
 
 
 class _Written(NamedTuple, Generic[T]):

@@ -113,9 +113,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         return await self._reads.explain(request.task_id)
 
     async def RetryTask(self, request: pb.RetryTaskRequest, context: Context) -> pb.RetryTaskResponse:
-        return await self._actions.retry(
-            request.task_ids, failed=request.failed, despite_survivors=request.despite_survivors
-        )
+        return await self._actions.retry(request, actor=_caller_name())
 
     async def LandWork(self, request: pb.LandWorkRequest, context: Context) -> pb.LandWorkResponse:
         return await self._actions.land(request.task_ids)

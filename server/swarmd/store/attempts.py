@@ -175,6 +175,11 @@ def end(
     tx.defer("session_end_of_attempt", (lease.task_key,), key=lease.attempt_key, ended_us=tx.now_us)
 
 
+def is_in_project_root(tx: ReadTx, task_key: TaskKey) -> bool:
+    """Returns True if the latest attempt that started had no clone."""
+    return bool(tx.value("attempt_in_project_root", subject=task_key, task_key=task_key))
+
+
 def started_after(tx: ReadTx, task_key: TaskKey, number: int) -> bool:
     """Returns True if a later attempt of the task ever had a go."""
     return bool(tx.value("attempt_started_after", task_key=task_key, number=number))

@@ -102,6 +102,11 @@ def set_label_set(tx: Tx, task_key: TaskKey, *, label_set_key: int) -> None:
     tx.run("task_set_label_set", key=task_key, label_set_key=label_set_key)
 
 
+def rename(tx: Tx, task_key: TaskKey) -> None:
+    """Gives the landings of the task another name from now on, so that no attempt takes an earlier one for its own."""
+    tx.run("task_rename_landings", key=task_key)
+
+
 def count_waiting(tx: ReadTx, task_key: TaskKey) -> int:
     """Counts the tasks that depend on this one and have not started."""
     return int(tx.value("task_count_blocked_by", key=task_key))

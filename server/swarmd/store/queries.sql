@@ -16,7 +16,7 @@ p.key, p.runner, p.worker, p.role, p.failure_class, p.fingerprint, p.cause, p.pa
 t.key, t.task_id, t.status, t.ready, t.unmet, t.policy, t.max_retries, t.attempt, t.failures, t.losses,
 t.landing_failures, t.last_error, t.failure_class, t.cause, t.interrupted, t.backoff_s, t.started_us, t.completed_us, t.ready_us,
 t.starts_at, t.work_of, t.creation, t.approve, t.approved, t.max_cost_nano + t.added_cost_nano,
-t.max_tokens + t.added_tokens
+t.max_tokens + t.added_tokens, t.retry_from
 
 -- fragment: lease_columns
 -- The fields of a Lease, in their order.
@@ -235,17 +235,21 @@ UPDATE tasks SET name = :name, phase = :phase, type = :type, priority = :priorit
        approve = :approve, max_cost_nano = :max_cost_nano, max_tokens = :max_tokens
  WHERE key = :key;
 
+-- name: task_rename_landings
+UPDATE tasks SET creation = lower(hex(randomblob(8))) WHERE key = :key;
+
 -- name: task_save
 -- `now_us` becomes the start of the wait of a task that was not ready before. A task that is not ready waits for no
 -- name: it may need others when it is ready again.
 WITH given (key, status, ready, unmet, attempt, failures, losses, landing_failures, last_error, failure_class, cause,
-            interrupted, backoff_s, started_us, completed_us, starts_at, work_of, approved, now_us) AS (VALUES {rows})
+            interrupted, backoff_s, started_us, completed_us, starts_at, work_of, approved, retry_from, now_us) AS (VALUES {rows})
 UPDATE tasks SET status = given.status, ready = given.ready, unmet = given.unmet, attempt = given.attempt,
        failures = given.failures, losses = given.losses, landing_failures = given.landing_failures,
        last_error = given.last_error, failure_class = given.failure_class, cause = given.cause,
        interrupted = given.interrupted,
        backoff_s = given.backoff_s, started_us = given.started_us, completed_us = given.completed_us,
        starts_at = given.starts_at, work_of = given.work_of, approved = given.approved,
+       retry_from = given.retry_from,
        ready_us = CASE WHEN given.ready THEN coalesce(tasks.ready_us, given.now_us) END,
        wait_key = CASE WHEN given.ready THEN tasks.wait_key ELSE 0 END
   FROM given WHERE tasks.key = given.key;
@@ -488,6 +492,10 @@ VALUES (:attempt_key, :now_us, :kind, :failure_class, :error, :report, :digest) 
 -- name: late_result_completed
 SELECT a.key, l.report, l.digest FROM late_results l JOIN attempts a ON a.key = l.attempt_key
  WHERE a.task_key = :task_key AND a.number = :number AND l.kind = 'completed' ORDER BY l.key DESC LIMIT 1;
+
+-- name: attempt_in_project_root
+SELECT coalesce((SELECT target_key IS NULL FROM attempts WHERE task_key = :task_key AND started_us IS NOT NULL
+                  ORDER BY number DESC LIMIT 1), 0);
 
 -- name: attempt_started_after
 SELECT EXISTS (SELECT 1 FROM attempts WHERE task_key = :task_key AND number > :number AND started_us IS NOT NULL);

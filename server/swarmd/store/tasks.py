@@ -17,6 +17,7 @@ from swarmd.domain.model import (
     Task,
     TaskKey,
 )
+from swarmd.domain.workspaces import RetryFrom
 from swarmd.store import definition_json, exclusive_names
 from swarmd.store.task_records import (
     DependencyEdge,
@@ -37,6 +38,7 @@ _STATUSES: Final = {str(status): status for status in TaskStatus}
 _POLICIES: Final = {str(policy): policy for policy in DependencyFailurePolicy}
 _FAILURES: Final[dict[str | None, FailureClass | None]] = {None: None} | {str(x): x for x in FailureClass}
 _STARTS: Final = {str(start): start for start in StartPoint}
+_SOURCES: Final = {str(source or ""): source for source in (None, *RetryFrom)}
 _POINTS: Final = {str(point or ""): point for point in (None, *ApprovalPoint)}
 
 # Sorts after every character of an id.
@@ -165,8 +167,7 @@ def make_ready(tx: Tx, key: TaskKey) -> bool:
 
 def states_ignoring_case(tx: ReadTx, ids: Iterable[str]) -> dict[str, TaskState]:
     """Returns key and status, by id, of the tasks whose ids are equal to these except for case."""
-    rows = tx.all("task_named", ids=json.dumps(sorted({task_id.lower() for task_id in ids})))
-    return _states(rows)
+    return _states(tx.all("task_named", ids=json.dumps(sorted({task_id.lower() for task_id in ids}))))
 
 
 def last_key(tx: ReadTx) -> int:
@@ -177,10 +178,7 @@ def last_key(tx: ReadTx) -> int:
 def add_all(tx: Tx, new: Sequence[NewTask]) -> None:
     """Stores new tasks with their dependencies, which may be among them."""
     tx.run_many("task_insert", (_inserted(task, tx.now_us) for task in new))
-    tx.run_many(
-        "definition_set",
-        ({"key": task.key, "body": definition_json.encode(task.definition)} for task in new),
-    )
+    tx.run_many("definition_set", ({"key": t.key, "body": definition_json.encode(t.definition)} for t in new))
     tx.run_many(
         "dependency_add",
         (
@@ -245,6 +243,7 @@ def save(tx: Tx, task: Task) -> None:
         starts_at=task.starts_at,
         work_of=task.work_of,
         approved=task.approved or "",
+        retry_from=task.retry_from or "",
         now_us=tx.now_us,
     )
 
@@ -290,11 +289,11 @@ def from_row(row: Row) -> Task:
     (
         key, task_id, status, ready, unmet, policy, max_retries, attempt, failures, losses, landing_failures,
         last_error, failure_class, cause, interrupted, backoff_s, started_us, completed_us, ready_us, starts_at,
-        work_of, creation, approve, approved, max_cost_nano, max_tokens, *_,
+        work_of, creation, approve, approved, max_cost_nano, max_tokens, retry_from, *_,
     ) = row  # fmt: skip
     return Task(
         key, task_id, _STATUSES[status], bool(ready), unmet, _POLICIES[policy], max_retries, attempt, failures,
         losses, landing_failures, last_error, _FAILURES[failure_class], cause, bool(interrupted), backoff_s, started_us,
         completed_us, ready_us, _STARTS[starts_at], work_of, creation, _POINTS[approve], _POINTS[approved],
-        max_cost_nano, max_tokens,
+        max_cost_nano, max_tokens, _SOURCES[retry_from],
     )  # fmt: skip

@@ -12,15 +12,16 @@ from amplifier_swarm.v1 import swarm_pb2, task_pb2
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
 from swarmd.domain.budget import Spent, read_dollars
 from swarmd.domain.errors import InvalidRequest, SwarmError
-from swarmd.domain.model import WorkerName
+from swarmd.domain.model import TaskId, WorkerName
 from swarmd.domain.refused_task import RefusedTask
+from swarmd.domain.retry_terms import RetryTerms
 from swarmd.engine import bulk
 from swarmd.engine.attempts.swarm_control import EmergencyStopResult
 from swarmd.engine.reports import overview
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import approving, budgets, holding, rejecting
 from swarmd.store.transaction import Tx
-from swarmd.wire import views
+from swarmd.wire import enums, views
 from swarmd.wire.reads import Reads
 
 MAX_CAUSE: Final = 500
@@ -29,7 +30,7 @@ MAX_IDS: Final = 100_000
 MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024
 # An answer names at least this many refusals.
 MAX_REFUSALS: Final = 100
-# An answer names at most this many tasks that a rejection puts back.
+# An answer names at most this many tasks that a rejection or a retry puts back.
 MAX_DEPENDENT_IDS: Final = 1_000
 # A year.
 MAX_DEADLINE_S: Final = 31_536_000
@@ -48,17 +49,29 @@ class Actions:
         await answer.collect()
         return pb.KillTaskResponse(tasks=answer.tasks, refused=answer.refused, omitted=answer.omitted)
 
-    async def retry(
-        self, task_ids: Sequence[str], *, failed: bool, despite_survivors: bool = False
-    ) -> pb.RetryTaskResponse:
-        """Retries the named tasks, and all failed tasks if `failed`; raises the first refusal if it retries none."""
-        names = list(_checked_ids(task_ids))
-        if failed:
+    async def retry(self, request: pb.RetryTaskRequest, *, actor: str) -> pb.RetryTaskResponse:
+        """Retries the named tasks, and all failed tasks if asked to; raises the first refusal if it retries none."""
+        names = list(_checked_ids(request.task_ids))
+        if request.failed:
             names += await self._swarm.db.read(bulk.failed_ids)
-        answer = _TaskAnswer(bulk.retry_named(self._swarm, names, despite_survivors=despite_survivors))
+        terms = RetryTerms(
+            despite_survivors=request.despite_survivors,
+            retry_from=enums.RETRY_FROM.optional(request.terms.retry_from, "terms.retry_from"),
+            completed=request.terms.completed,
+            with_dependents=request.terms.with_dependents,
+        )
+        if request.dry_run:
+            answer = _TaskAnswer(bulk.preview_retry_named(self._swarm, names, terms=terms))
+        else:
+            answer = _TaskAnswer(bulk.retry_named(self._swarm, names, terms=terms, actor=actor))
         await answer.collect()
         return pb.RetryTaskResponse(
-            tasks=answer.tasks, refused=answer.refused, omitted=answer.omitted, revived=answer.revived
+            tasks=answer.tasks,
+            refused=answer.refused,
+            omitted=answer.omitted,
+            revived=answer.revived,
+            dependents=len(answer.dependents),
+            dependent_ids=list(answer.dependents)[:MAX_DEPENDENT_IDS],
         )
 
     async def land(self, task_ids: Sequence[str]) -> pb.LandWorkResponse:
@@ -211,6 +224,7 @@ class _TaskAnswer:
         self.refused: list[pb.TaskRefusal] = []
         self.omitted = 0
         self.revived = 0
+        self.dependents: dict[TaskId, None] = {}
         self.unchanged: list[task_pb2.Task] = []
         self.waiting = 0
 
@@ -230,6 +244,7 @@ class _TaskAnswer:
                 first = first or refusal.error
                 self._refuse(refusal)
             self.revived += batch.revived
+            self.dependents.update(dict.fromkeys(batch.dependents))
             self.waiting += batch.waiting
         if first is not None and not (self.tasks or self.unchanged or self.omitted):
             raise first

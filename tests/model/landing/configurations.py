@@ -29,6 +29,10 @@ SMALL: Final = {
     "tasks are added again": LandingBounds(
         tasks=1, failures=0, kept=1, orders=1, recreations=1, pushes=1, suspicions=1
     ),
+    "completed work is done again": LandingBounds(tasks=1, attempts=4, worker_crashes=1, reruns=1, kills=1),
+    "it is done again in a restored past": LandingBounds(
+        tasks=1, attempts=3, failures=0, conflicts=0, reruns=2, restores=1
+    ),
 }
 LARGE: Final = {
     "landings: both crash": LandingBounds(conflicts=0, worker_crashes=1, server_crashes=1),
@@ -66,6 +70,7 @@ _SHOWS: Final = {
     "right_is_go": LandingBounds(tasks=1, kept=1, orders=1, suspicions=1),
     "missing_work_withdraws": LandingBounds(tasks=1, kept=1, orders=1, missing=1),
     "creation_is_own": LandingBounds(tasks=1, recreations=1),
+    "rerun_is_own": LandingBounds(tasks=1, reruns=1),
 }
 
 

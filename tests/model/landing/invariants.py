@@ -83,6 +83,10 @@ def _check_task(state: LandingState, index: int, status: TaskStatus, bounds: Lan
     place = place_of(state, index, after=0, until=len(state.branch), creation=creation)
     if status is TaskStatus.COMPLETED and not place:
         raise Violation(f"L4: task {index} is completed, and has not landed")
+    if status is TaskStatus.COMPLETED and place <= state.ledger.tasks[index].again_at:
+        raise Violation(
+            f"L12: task {index} was to be done again, and is completed by what it had landed before"
+        )
     # Neither a restored past nor a landing without a lease has an order. Workers fetch the branch itself.
     ordered = not (bounds.restores or bounds.zombies or bounds.recreations)
     if status is TaskStatus.COMPLETED and place > state.ledger.tip and ordered:

@@ -245,6 +245,8 @@ def _operators(state: LandingState, bounds: LandingBounds, rules: LandingRules) 
             again = moved(moved(ledger, index, Transition.REOPEN), index, Transition.UNBLOCK)
             again = with_task(again, index, partial(_ordered, number=number, rules=rules))
             yield f"operator lands task {index}", counted(state._replace(ledger=again), "orders")
+        if may_happen(state, bounds, "reruns") and task.status is TaskStatus.COMPLETED:
+            yield f"a person has task {index} done again", _rerun(state, index, rules)
     if may_happen(state, bounds, "recreations") and all(task.status not in LEASED for task in ledger.tasks):
         yield (
             "operator removes and adds all tasks",
@@ -276,6 +278,20 @@ def _recreated(ledger: Ledger) -> Ledger:
     creation = ledger.tasks[0].creation + 1
     tasks = tuple(LandingTask(creation=creation) for _ in ledger.tasks)
     return ledger._replace(tasks=tasks, attempts=(), epoch=ledger.epoch + 1)
+
+
+def _rerun(state: LandingState, index: int, rules: LandingRules) -> LandingState:
+    """Reopens a completed task, whose next attempt builds on what has landed."""
+    after = counted(state, "reruns")
+    again = moved(moved(state.ledger, index, Transition.REOPEN), index, Transition.UNBLOCK)
+    # The real name is drawn by chance, so it is new after a restore too.
+    name = 100 + after.counts.reruns if rules.rerun_is_own else state.ledger.tasks[index].creation
+    again = with_task(
+        again,
+        index,
+        lambda task: _with_full_budgets(task)._replace(creation=name, again_at=len(state.branch)),
+    )
+    return after._replace(ledger=again)
 
 
 def _with_full_budgets(task: LandingTask) -> LandingTask:

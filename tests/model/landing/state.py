@@ -46,6 +46,8 @@ class LandingBounds:
     suspicions: int = 0
     # How often all tasks are removed and added again.
     recreations: int = 0
+    # How often a person has completed work done again: by a rejection, or by running the task once more.
+    reruns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class LandingRules:
     )
     missing_work_withdraws: bool = True  # work that is not found leaves the task as it was
     creation_is_own: bool = True  # a task that was added again does not find its predecessor's landing
+    rerun_is_own: bool = True  # nor does a task that runs again find what it landed before
 
 
 class WorkPhase(StrEnum):
@@ -131,6 +134,8 @@ class LandingTask(NamedTuple):
     work_of: int = 0
     starts_landing: bool = False
     creation: int = 1
+    # A ghost: the length of the branch when a person had completed work done again.
+    again_at: int = 0
 
 
 class Ledger(NamedTuple):
@@ -199,6 +204,7 @@ class LandingCounts(NamedTuple):
     missing: int = 0
     suspicions: int = 0
     recreations: int = 0
+    reruns: int = 0
 
 
 class LandingState(NamedTuple):

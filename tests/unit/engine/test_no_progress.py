@@ -10,7 +10,7 @@ import pytest
 from support.engine import EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.landing import ReportedChange
 from swarmd.domain.workspaces import WorkspaceKind
-from swarmd.engine.tasks import holding, reopening
+from swarmd.engine.tasks import holding, retrying
 from swarmd.store import holds
 
 RED = ("make test", "make lint")
@@ -104,7 +104,7 @@ async def test_a_person_moves_it_on_and_it_is_held_again_if_nothing_changes(
             holding.answer, name="a", hold_id=hold.hold_id, text="mock it", option=0, actor="p"
         ),
         "unhold": partial(holding.unhold, name="a", actor="p"),
-        "retry": partial(reopening.retry, name="a"),
+        "retry": partial(retrying.retry, name="a"),
     }[how]
 
     await swarm.swarm.db.write(write)

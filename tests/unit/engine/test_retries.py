@@ -7,7 +7,8 @@ import pytest
 
 from support.engine import EngineHarness, FakeWorker, outcome, task
 from swarmd.domain.errors import InvalidStatus
-from swarmd.engine.tasks import reopening
+from swarmd.domain.retry_terms import RetryTerms
+from swarmd.engine.tasks import retrying
 from swarmd.store import runner_pauses
 
 
@@ -365,11 +366,11 @@ async def test_a_retry_beside_processes_that_could_not_be_ended_is_refused_unles
     with pytest.raises(
         InvalidStatus, match="2 processes could not be ended on worker w1; end them"
     ) as refused:
-        await swarm.swarm.db.write(partial(reopening.retry, name="a"))
+        await swarm.swarm.db.write(partial(retrying.retry, name="a"))
     assert refused.value.metadata == {"taskId": "a", "status": "killed"}
     assert await swarm.status("a") == "killed"
 
-    await swarm.swarm.db.write(partial(reopening.retry, name="a", despite_survivors=True))
+    await swarm.swarm.db.write(partial(retrying.retry, name="a", terms=RetryTerms(despite_survivors=True)))
 
     assert await swarm.status("a") == "claimed"
 

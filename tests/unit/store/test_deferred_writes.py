@@ -14,7 +14,7 @@ from support.engine import EngineHarness, FakeWorker, engine_harness, outcome, t
 from swarmd.domain.claim import Claim
 from swarmd.domain.model import SessionRole, Usage
 from swarmd.engine.attempts.sessions import SessionEnd, SessionProgress, SessionStart
-from swarmd.engine.tasks import reopening
+from swarmd.engine.tasks import retrying
 from swarmd.store import deferred_writes
 from swarmd.store.queries import batch_text
 from swarmd.store.sessions import LogEntry
@@ -113,7 +113,7 @@ class Play:
         some = self._rng.sample(names, 2)
         if self._rng.random() < 0.2:
             return partial(self._swarm.swarm.control.kill, names=some, cause="enough")
-        return partial(reopening.retry, name=some[0])
+        return partial(retrying.retry, name=some[0])
 
     async def left(self) -> dict[str, list[Any]]:
         """Returns all rows of the tables, without the random names of tasks."""

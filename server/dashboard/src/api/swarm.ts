@@ -94,6 +94,13 @@ export type Stopped = SwarmStatus & { receipts: OrderedWorker[] };
 /** A text, or the number of an option of the question, from 1. */
 export type Answer = { text: string } | { option: number };
 
+/** What a retry asks for besides full budgets. */
+export interface RetryTerms {
+  completed?: boolean;
+  with_dependents?: boolean;
+  dry_run?: boolean;
+}
+
 export type Selection = { ids: readonly string[] } | { filter: Partial<TaskFilter> };
 
 const task = (id: string) => `/api/tasks/${encodeURIComponent(id)}`;
@@ -138,6 +145,7 @@ export const api = {
   workers: () => get<{ workers: Worker[] }>("/api/workers"),
   kill: (id: string, cause: string) => post<Task>(`${task(id)}/kill`, { cause }),
   retry: (id: string) => post<Task>(`${task(id)}/retry`),
+  rerun: (id: string, terms: RetryTerms) => post<Task & { put_back: string[] }>(`${task(id)}/retry`, terms),
   land: (id: string) => post<Task>(`${task(id)}/land`),
   hold: (id: string, cause: string) => post<Task>(`${task(id)}/hold`, { cause }),
   unhold: (id: string) => post<Task>(`${task(id)}/unhold`),

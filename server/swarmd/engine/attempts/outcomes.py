@@ -12,6 +12,7 @@ from swarmd.domain.decision import (
     SHORT_COMMIT,
     Decision,
     RetryRule,
+    TaskUpdate,
     approval_of,
     decide,
     decide_lost,
@@ -171,7 +172,7 @@ class Outcomes:
             worker=lease.worker,
             cause=decision.cause,
             detail=decision.detail or self._note(lease.worker, decision.transition, outcome),
-            **decision.update,
+            **_with_start(decision),
         )
         if decision.update.get("backoff_s"):
             self._retry_timers.start_on_commit(tx, task.key, task.backoff_s)
@@ -219,6 +220,13 @@ class Outcomes:
         assert record is not None
         cause = "an earlier attempt had completed"
         return self._write(tx, record, release(cause), order=OrderAction.ABANDON, cause=cause)
+
+
+def _with_start(decision: Decision) -> TaskUpdate:
+    """Returns the update of the task. A retry says what one attempt starts from: one that has worked."""
+    if decision.ended_as in (AttemptOutcome.RELEASED, AttemptOutcome.LOST):
+        return decision.update
+    return {**decision.update, "retry_from": None}
 
 
 def _stuck(tx: Tx, record: LeaseRecord, outcome: Outcome) -> NewHold | None:

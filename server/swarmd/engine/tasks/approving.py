@@ -14,7 +14,8 @@ from swarmd.domain.holds import Hold, HoldKind, checked_text, hold_key
 from swarmd.domain.landing import KeptWork, StartPoint
 from swarmd.domain.lifecycle import Transition
 from swarmd.domain.model import FailureClass, Task, TaskKey
-from swarmd.engine.tasks import landing_orders, lookup
+from swarmd.engine.tasks import lookup
+from swarmd.engine.tasks.demanding import set_demands
 from swarmd.engine.tasks.transitions import apply
 from swarmd.store import holds, landings
 from swarmd.store.events import EventKind
@@ -46,7 +47,7 @@ def approve(tx: Tx, name: str, *, hold_ids: Mapping[str, str], actor: str, with_
             work_of=asked.attempt,
             **FULL_BUDGETS,
         )
-        landing_orders.demand_repository(tx, task, work.repository)
+        set_demands(tx, task.key, work_in=work.repository)
         detail = f"{detail}: to land the work of attempt {asked.attempt}"
     else:
         holds.end(tx, task.key, ended_by=actor, approved=True)
@@ -77,6 +78,7 @@ def reject(tx: Tx, name: str, *, hold_id: str, text: str, actor: str) -> TaskKey
     if asked.point is ApprovalPoint.BEFORE_START:
         apply(tx, task, Transition.KILL, EventKind.TASK_REJECTED, cause=reason)
     else:
+        landings.rename(tx, task.key)
         apply(tx, task, Transition.UNHOLD, EventKind.TASK_REJECTED, detail=reason, **rejected(reason))
     return task.key
 

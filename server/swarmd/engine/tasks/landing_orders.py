@@ -11,11 +11,10 @@ from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.landing import KeptWork
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import Task, TaskKey
-from swarmd.domain.placement import demands
 from swarmd.engine.tasks import lookup
+from swarmd.engine.tasks.demanding import set_demands
 from swarmd.engine.tasks.reopening import refuse_dead_end, refuse_survivors, reopen
-from swarmd.store import landings, swarm, tasks
-from swarmd.store.reads import views
+from swarmd.store import landings, tasks
 from swarmd.store.transaction import ReadTx, Tx
 
 _DOING: Final = "land"
@@ -70,14 +69,8 @@ def work_to_land(tx: ReadTx, task: Task) -> KeptWork | None:
     return None if accepted is None else accepted.work
 
 
-def demand_repository(tx: Tx, task: Task, repository: str) -> None:
-    """Gives the task to workers of that repository alone, since its work is there."""
-    demanded = demands(views.definition(tx, task.key), work_in=repository)
-    landings.set_label_set(tx, task.key, label_set_key=swarm.label_set_key(tx, demanded))
-
-
 def _reopened(tx: Tx, task: Task, work: KeptWork) -> LandOrder:
-    demand_repository(tx, task, work.repository)
+    set_demands(tx, task.key, work_in=work.repository)
     detail = f"to land the work of attempt {work.attempt}"
     reopen(tx, task, detail=detail, work_of=work.attempt)
     refuse_dead_end(tx, tasks.get(tx, task.key), doing=_DOING)

@@ -1,7 +1,6 @@
 """Reopening of ended tasks. Each public function is one write."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from swarmd.domain.approvals import ApprovalPoint
@@ -10,21 +9,12 @@ from swarmd.domain.errors import InvalidStatus
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import DependencyFailurePolicy, Task, TaskKey
-from swarmd.engine.tasks import lookup
+from swarmd.domain.workspaces import RetryFrom
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import attempts, events, tasks
+from swarmd.store import attempts, events, landings, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.runner_pauses import FaultHit
 from swarmd.store.transaction import Tx
-
-
-@dataclass(frozen=True, slots=True)
-class RetryResult:
-    """The task of a retry, and the number of tasks that are no longer skipped because of it."""
-
-    key: TaskKey
-    revived: int
-
 
 # The statuses of tasks that will have another attempt, or may have one.
 _GOES_ON: Final = (
@@ -34,36 +24,22 @@ _GOES_ON: Final = (
     TaskStatus.IN_PROGRESS,
     TaskStatus.HELD,
 )
-# The statuses that a retry changes.
-RETRIED: Final = (TaskStatus.FAILED, TaskStatus.KILLED, TaskStatus.HELD)
+# Begins the event of a task whose accepted work is done again.
+DONE_AGAIN: Final = "accepted work is done again"
 
 
-def retry(tx: Tx, name: str, *, despite_survivors: bool = False, with_hint: bool = True) -> RetryResult:
-    """Reopens a task with full budgets; a task that waits or runs is left alone.
-
-    The hold of a held task ends without an answer.
-
-    Raises:
-        InvalidStatus: the task is completed, is skipped because of a dependency that has not been retried, or has
-            processes that could not be ended, unless `despite_survivors` is set.
-    """
-    task = lookup.resolve(tx, name, with_hint=with_hint)
-    if task.status is TaskStatus.COMPLETED:
-        raise InvalidStatus(task.task_id, task.status, doing="retry")
-    skipped = tasks.count(tx, TaskStatus.SKIPPED)
-    if task.status in RETRIED:
-        if not despite_survivors:
-            refuse_survivors(tx, task, doing="retry")
-        reopen(tx, task)
-    refuse_dead_end(tx, tasks.get(tx, task.key), doing="retry")
-    return RetryResult(task.key, skipped - tasks.count(tx, TaskStatus.SKIPPED))
-
-
-def reopen(tx: Tx, task: Task, *, detail: str = "", work_of: int = 0) -> Task:
+def reopen(
+    tx: Tx, task: Task, *, detail: str = "", work_of: int = 0, retry_from: RetryFrom | None = None
+) -> Task:
     """Reopens one task: all budgets are full again, attempt numbers go on.
 
     The next attempt lands the accepted work of attempt `work_of`. If that is 0, it starts where it was to start before.
+    `retry_from` is what it starts from; None: as the definition and the end of the attempt before say.
     """
+    if not (work_of or task.work_of) and _is_done(tx, task):
+        # Its landing is known, and the next attempt must not take it for its own.
+        landings.rename(tx, task.key)
+        detail = f"{DONE_AGAIN} {detail}".rstrip()
     return apply(
         tx,
         task,
@@ -80,7 +56,14 @@ def reopen(tx: Tx, task: Task, *, detail: str = "", work_of: int = 0) -> Task:
         starts_at=StartPoint.LANDING if work_of else task.starts_at,
         work_of=work_of or task.work_of,
         approved=_approved(task, work_of),
+        retry_from=retry_from,
     )
+
+
+def _is_done(tx: Tx, task: Task) -> bool:
+    """Returns whether the task's latest attempt with a go has completed."""
+    accepted = landings.accepted_work(tx, task.key)
+    return accepted is not None and not attempts.started_after(tx, task.key, accepted.work.attempt)
 
 
 def _approved(task: Task, work_of: int) -> ApprovalPoint | None:

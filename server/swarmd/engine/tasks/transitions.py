@@ -13,6 +13,7 @@ from swarmd.domain.decision import TaskUpdate
 from swarmd.domain.holds import START_HOLD
 from swarmd.domain.lifecycle import DEAD, FINAL, TaskStatus, Transition, advance
 from swarmd.domain.model import DependencyFailurePolicy, Task
+from swarmd.engine.tasks.demanding import set_demands
 from swarmd.store import events, holds, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.task_records import NewTask
@@ -121,6 +122,8 @@ def _apply_one(
     status, was = advance(task.task_id, task.status, transition), task.status
     if was is TaskStatus.HELD:
         holds.end(tx, task.key)  # does nothing after an answer
+    if task.work_of and update.get("work_of") == 0:
+        set_demands(tx, task.key)  # no longer only workers that have the work
     ended_us = None if status not in FINAL else task.completed_us or tx.now_us
     task = task._replace(cause=cause, completed_us=ended_us, **update)
     task = _derive_readiness(task, status=status, unmet=task.unmet)

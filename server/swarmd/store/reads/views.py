@@ -132,7 +132,9 @@ def definition(tx: ReadTx, key: TaskKey) -> TaskDefinition:
 
 def claimed_definition(tx: ReadTx, task: Task) -> TaskDefinition:
     """Returns the definition by which the next attempt of the task works."""
-    return placement.claimed_definition(definition(tx, task.key), work_of=task.work_of)
+    return placement.claimed_definition(
+        definition(tx, task.key), work_of=task.work_of, retry_from=task.retry_from
+    )
 
 
 def attempts(tx: ReadTx, key: TaskKey) -> Sequence[AttemptView]:

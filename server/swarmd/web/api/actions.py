@@ -9,13 +9,16 @@ from amplifier_swarm.documents.stops import ordered, stopped_document
 from amplifier_swarm.documents.swarm import resumed_document, swarm_document
 from amplifier_swarm.documents.tasks import task_document
 from amplifier_swarm.documents.workers import worker_document, workers_document
+from amplifier_swarm.v1.operator_service_pb2 import RetryTaskRequest, RetryTerms
 from swarmd.domain.errors import InvalidRequest
+from swarmd.domain.workspaces import RetryFrom
 from swarmd.engine import bulk
 from swarmd.engine.bulk import BulkResult, TaskSelection
 from swarmd.store.reads.pages import TaskFilter
 from swarmd.web.api.tasks import PHASE, STATUS, Q
-from swarmd.web.http.params import Param, flag, number, text
+from swarmd.web.http.params import Param, choice, flag, number, text
 from swarmd.web.http.route import ApiRequest, AppState
+from swarmd.wire import enums
 from swarmd.wire.actions import MAX_CAUSE, MAX_DEADLINE_S, MAX_IDS
 
 # More refusals than anybody reads; the counts include the others.
@@ -28,6 +31,11 @@ DEADLINE_S: Final[Param[float | None]] = number(
 )  # fmt: skip
 REQUEUE: Final[Param[bool]] = flag("requeue", "Retries the tasks that emergency stops and drains have ended.")
 DRY_RUN: Final[Param[bool]] = flag("dry_run", "Only reports what would be done.")
+COMPLETED: Final[Param[bool]] = flag("completed", "Runs a completed task again; its work stays where it is.")
+WITH_DEPENDENTS: Final[Param[bool]] = flag("with_dependents", "Puts back too what has built on the task.")
+FROM: Final[Param[RetryFrom | None]] = choice(
+    "from", "What the next attempt in a clone starts from.", RetryFrom
+)
 
 
 def _read_ids(place: str, given: Any) -> Sequence[str]:
@@ -69,9 +77,18 @@ async def kill(state: AppState, request: ApiRequest) -> Document:
 
 
 async def retry(state: AppState, request: ApiRequest) -> Document:
-    """Retries a task."""
-    retried = await state.actions.retry([request.path["id"]], failed=False)
-    return task_document(retried.tasks[0])
+    """Retries a task, or reports what that would put back."""
+    asked = RetryTaskRequest(
+        task_ids=[request.path["id"]],
+        terms=RetryTerms(
+            completed=request.get(COMPLETED),
+            with_dependents=request.get(WITH_DEPENDENTS),
+            retry_from=enums.RETRY_FROM.to_wire(request.get(FROM)),
+        ),
+        dry_run=request.get(DRY_RUN),
+    )
+    retried = await state.actions.retry(asked, actor=request.actor)
+    return {**task_document(retried.tasks[0]), "put_back": list(retried.dependent_ids)}
 
 
 async def land(state: AppState, request: ApiRequest) -> Document:

@@ -7,15 +7,12 @@ from amplifier_swarm.documents.holds import inbox_document
 from amplifier_swarm.documents.tasks import task_document
 from amplifier_swarm.v1.operator_service_pb2 import RejectTaskRequest, TaskApproval
 from swarmd.domain.holds import MAX_TEXT
-from swarmd.web.api.actions import CAUSE
-from swarmd.web.http.params import Param, flag, integer, text
+from swarmd.web.api.actions import CAUSE, WITH_DEPENDENTS
+from swarmd.web.http.params import Param, integer, text
 from swarmd.web.http.route import ApiRequest, AppState
 
 HOLD_ID: Final[Param[str]] = text("hold_id", "The hold that is settled, of the task.", limit=50)
 TEXT: Final[Param[str]] = text("text", "The text.", limit=MAX_TEXT)
-WITH_DEPENDENTS: Final[Param[bool]] = flag(
-    "with_dependents", "Puts back too what has built on a completed task."
-)
 OPTION: Final[Param[int]] = integer(
     "option", "The number of the option that is the answer, from 1.", default=0
 )

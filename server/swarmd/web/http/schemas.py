@@ -240,6 +240,7 @@ SCHEMAS.update({
         )),
     ),
     "Resumed": _extended("Swarm", requeued=TEXTS),
+    "Retried": _extended("Task", put_back=TEXTS),
     "Me": _object(name=TEXT, role=_enum(Role), csrf=TEXT, version=TEXT, swarm_id=TEXT),
     "LoggedOut": _object(logged_out=FLAG),
     "Health": _object(ok=FLAG),

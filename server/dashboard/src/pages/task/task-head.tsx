@@ -11,10 +11,11 @@ import { attemptWords, canHold, canKill, canRetry, isLanded } from "../../text/w
 import { StatusMark } from "../../ui/status-mark.tsx";
 import { HoldDialog } from "./hold-dialog.tsx";
 import { KillDialog } from "./kill-dialog.tsx";
+import { RerunDialog } from "./rerun-dialog.tsx";
 
 /** Its name, where it is, and what can be done to it. */
 export function TaskHead({ task }: { task: TaskDetail }) {
-  const [asked, setAsked] = useState<"kill" | "hold" | null>(null);
+  const [asked, setAsked] = useState<"kill" | "hold" | "rerun" | null>(null);
   useEffect(() => bind([{ keys: "u", what: "Back to the page before", run: () => history.back() }]), []);
   const retry = () =>
     attempt(
@@ -66,9 +67,15 @@ export function TaskHead({ task }: { task: TaskDetail }) {
               Land
             </button>
           )}
-          <button type="button" class="button" disabled={!canRetry(task.status)} onClick={retry}>
-            Retry
-          </button>
+          {task.status === "completed" ? (
+            <button type="button" class="button" onClick={() => setAsked("rerun")}>
+              Run again…
+            </button>
+          ) : (
+            <button type="button" class="button" disabled={!canRetry(task.status)} onClick={retry}>
+              Retry
+            </button>
+          )}
           <button
             type="button"
             class="button"
@@ -88,6 +95,7 @@ export function TaskHead({ task }: { task: TaskDetail }) {
         </div>
       )}
       {asked === "kill" && <KillDialog task={task} onClose={() => setAsked(null)} />}
+      {asked === "rerun" && <RerunDialog task={task} onClose={() => setAsked(null)} />}
       {asked === "hold" && <HoldDialog task={task} onClose={() => setAsked(null)} />}
     </header>
   );

@@ -1,0 +1,13 @@
+"""Demands of tasks on workers, after their definition or their orders have changed."""
+
+from swarmd.domain.model import TaskKey
+from swarmd.domain.placement import demands
+from swarmd.store import landings, swarm
+from swarmd.store.reads import views
+from swarmd.store.transaction import Tx
+
+
+def set_demands(tx: Tx, key: TaskKey, *, work_in: str = "") -> None:
+    """Gives the task to the workers that its definition asks for; with `work_in`, to those of that repository alone."""
+    demanded = demands(views.definition(tx, key), work_in=work_in)
+    landings.set_label_set(tx, key, label_set_key=swarm.label_set_key(tx, demanded))
