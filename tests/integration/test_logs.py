@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import grpc
+import pytest
+
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
@@ -70,6 +73,24 @@ async def test_a_log_goes_on_after_any_cursor_over_all_sessions(served: Server) 
         "v1",
         "v2",
     ]
+
+
+async def test_a_log_of_one_kind_counts_no_gaps(served: Server) -> None:
+    client = served.client()
+    hand, claim, session = await begun(client)
+    await hand.say(claim, session, "do it", "well", kind=session_pb2.LOG_KIND_PROMPT)
+    await hand.say(claim, session, "done")
+
+    prompt = await log(client, kind=session_pb2.LOG_KIND_PROMPT, tail=1)
+    said = await log(client, kind=session_pb2.LOG_KIND_OUTPUT)
+
+    assert [entry.text for entry in prompt] == ["do it", "well"]
+    assert [entry.text for entry in said] == ["done"]
+    [rest] = await log(client, kind=session_pb2.LOG_KIND_PROMPT, after_cursor=prompt[0].cursor)
+    assert rest == prompt[1]
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await log(client, kind=99)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_a_follower_misses_nothing_of_either_attempt_over_a_retry(served: Server) -> None:

@@ -75,6 +75,10 @@ async def test_a_built_and_approved_task_is_completed_with_its_result_and_log(
     assert any(
         "check exited with 0" in text for text in _texts(fake, "t1-a1-builder-1", session_pb2.LOG_KIND_WORKER)
     )
+    for session, asked in (("t1-a1-builder-1", "test -f a.py"), ("t1-a1-validator-1", "a.py")):
+        prompt = "".join(_texts(fake, session, session_pb2.LOG_KIND_PROMPT))
+        assert asked in prompt
+        assert prompt.rstrip().endswith("```"), "it is whole: the form of the answer comes last"
     numbers = [entry.number for entry in fake.entries["t1-a1-builder-1"]]
     assert numbers == list(range(1, len(numbers) + 1))
 

@@ -51,13 +51,18 @@ class GrpcWorker:
         await self._client.call("RecordSession", request)
 
     async def say(
-        self, claim: worker_pb.Claim, session_id: str, *lines: str, first: int = 0, cost: str = ""
+        self,
+        claim: worker_pb.Claim,
+        session_id: str,
+        *lines: str,
+        first: int = 0,
+        cost: str = "",
+        kind: session_pb2.LogKind = session_pb2.LOG_KIND_OUTPUT,
     ) -> None:
         """Reports log lines of a session; `first` leaves numbers out."""
         begin = first or self._numbers.get(session_id, 0) + 1
         entries: Sequence[session_pb2.LogEntry] = [
-            session_pb2.LogEntry(number=begin + at, kind=session_pb2.LOG_KIND_OUTPUT, text=line)
-            for at, line in enumerate(lines)
+            session_pb2.LogEntry(number=begin + at, kind=kind, text=line) for at, line in enumerate(lines)
         ]
         self._numbers[session_id] = begin + len(lines) - 1
         progress = worker_pb.SessionProgress(lease_id=claim.lease_id, session_id=session_id, entries=entries)

@@ -23,7 +23,11 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "explain": ("swarmctl explain 2.1",),
     "watch": ("swarmctl watch", "swarmctl watch -o json"),
     "events": ("swarmctl events --task 2.1", "swarmctl events --follow"),
-    "logs": ("swarmctl logs 2.1 --follow", "swarmctl logs 2.1 --role validator --attempt 2"),
+    "logs": (
+        "swarmctl logs 2.1 --follow",
+        "swarmctl logs 2.1 --role validator --attempt 2",
+        "swarmctl logs 2.1 --prompt",
+    ),
     "dashboard": ("swarmctl dashboard",),
     "kill": ("swarmctl kill 2.1 --cause 'the wrong branch'", "swarmctl kill 2.1 2.2 --no-wait"),
     "retry": ("swarmctl retry 2.1", "swarmctl retry --failed"),

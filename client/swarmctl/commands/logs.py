@@ -9,7 +9,7 @@ import typer
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskRequest, TailLogRequest
-from amplifier_swarm.v1.session_pb2 import SessionRole
+from amplifier_swarm.v1.session_pb2 import LogKind, SessionRole
 from swarmctl import text_format
 from swarmctl.api import streams
 from swarmctl.api.timeouts import DEADLINE_S
@@ -47,6 +47,10 @@ def run(
         float | None,
         typer.Option(parser=parse_time, metavar="TIME", help="Only entries of the last 90s, 30m, 24h or 7d."),
     ] = None,
+    prompt: Annotated[
+        bool,
+        typer.Option("--prompt", help="Print the prompts that the sessions were given, in place of output."),
+    ] = False,
     grep: Annotated[
         str, typer.Option(metavar="REGEX", help="Only entries in which this is found, as Python reads it.")
     ] = "",
@@ -57,7 +61,10 @@ def run(
     request = TailLogRequest(task_id=task_id, attempt=attempt, follow=follow_on, tail=tail)
     if role is not None:
         request.role = text_format.value_of(SessionRole, role)
-    lines = log_lines(streams.log(stub, request), chosen(since_s=since, pattern=_compiled(grep)))
+    if prompt:
+        request.kind = LogKind.LOG_KIND_PROMPT
+    choose = chosen(since_s=since, pattern=_compiled(grep), prompts=prompt)
+    lines = log_lines(streams.log(stub, request), choose)
     ctl.printer.stream(lines, line_document, partial(line_text, timestamps=timestamps))
 
 

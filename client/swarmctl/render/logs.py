@@ -31,27 +31,29 @@ class LogLine:
     first: bool
 
 
-def every_entry(_: LogEntry) -> bool:
-    """Returns True."""
-    return True
+def is_output(entry: LogEntry) -> bool:
+    """Returns False for the prompt, which is what the session was told."""
+    return entry.kind != LogKind.LOG_KIND_PROMPT
 
 
-def chosen(*, since_s: float | None, pattern: re.Pattern[str]) -> Callable[[LogEntry], bool]:
+def chosen(
+    *, since_s: float | None, pattern: re.Pattern[str], prompts: bool = False
+) -> Callable[[LogEntry], bool]:
     """Returns the choice of the entries that are at most so old now and in whose text the pattern is found.
 
-    An entry without a time is taken for a new one.
+    An entry without a time is taken for a new one. Prompts are left out, or with `prompts` everything else.
     """
     begin = None if since_s is None else datetime.now(UTC) - timedelta(seconds=since_s)
 
     def choose(entry: LogEntry) -> bool:
         late = begin is None or not entry.HasField("logged_at") or entry.logged_at.ToDatetime(UTC) >= begin
-        return late and pattern.search(entry.text) is not None
+        return late and is_output(entry) != prompts and pattern.search(entry.text) is not None
 
     return choose
 
 
 def log_lines(
-    answers: Iterable[TailLogResponse], choose: Callable[[LogEntry], bool] = every_entry
+    answers: Iterable[TailLogResponse], choose: Callable[[LogEntry], bool] = is_output
 ) -> Iterator[LogLine]:
     """Yields the chosen entries of a stream as they arrive."""
     session = None
@@ -67,11 +69,13 @@ def line_document(line: LogLine) -> Document:
 
 
 def line_text(line: LogLine, *, timestamps: bool = False) -> str:
-    """Returns the entry for people, with its local time if that is asked for."""
+    """Returns the entry for people, with its local time if that is asked for; a prompt stands as it is."""
     mark = _MARKS.get(line.entry.kind, "  ")
     if timestamps:
         mark = f"{text_format.moment(line.entry, 'logged_at') or '-'} {mark}"
     text = mark + line.entry.text.rstrip("\n").replace("\n", "\n  ")
+    if not is_output(line.entry):
+        text = line.entry.text.removesuffix("\n")
     if not line.first:
         return text
     role = text_format.word(SessionRole, line.source.role)

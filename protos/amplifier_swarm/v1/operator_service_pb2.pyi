@@ -2243,6 +2243,7 @@ class TailLogRequest(_message.Message):
     FOLLOW_FIELD_NUMBER: _builtins.int
     TAIL_FIELD_NUMBER: _builtins.int
     AFTER_CURSOR_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """The task."""
     role: _session_pb2.SessionRole.ValueType
@@ -2255,6 +2256,8 @@ class TailLogRequest(_message.Message):
     """Begins with the newest this many entries of each session. 0 means all that are kept."""
     after_cursor: _builtins.int
     """Begins after the entry with this cursor. 0 means at the first that is kept."""
+    kind: _session_pb2.LogKind.ValueType
+    """Only entries of this kind, of all that are kept: `tail` and gaps do not count. All kinds if unspecified."""
     def __init__(
         self,
         *,
@@ -2264,10 +2267,11 @@ class TailLogRequest(_message.Message):
         follow: _builtins.bool = ...,
         tail: _builtins.int = ...,
         after_cursor: _builtins.int = ...,
+        kind: _session_pb2.LogKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_cursor", b"after_cursor", "attempt", b"attempt", "follow", b"follow", "role", b"role", "tail", b"tail", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_cursor", b"after_cursor", "attempt", b"attempt", "follow", b"follow", "kind", b"kind", "role", b"role", "tail", b"tail", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -91,6 +91,10 @@ class _LogKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogKind.Value
     """A line about the session by the worker itself: started, ended, killed, check results."""
     LOG_KIND_GAP: _LogKind.ValueType  # 7
     """Says how many entries before it are not kept. Sent by the server only."""
+    LOG_KIND_PROMPT: _LogKind.ValueType  # 8
+    """A piece of the prompt that the session was given; the pieces follow each other and make the prompt when they are
+    joined. Of a prompt with more than 65,536 characters the rest is left out, and the last piece says so.
+    """
 
 class LogKind(_LogKind, metaclass=_LogKindEnumTypeWrapper):
     """What a log entry is. May grow; treat an unknown value as `OUTPUT`."""
@@ -111,6 +115,10 @@ LOG_KIND_WORKER: LogKind.ValueType  # 6
 """A line about the session by the worker itself: started, ended, killed, check results."""
 LOG_KIND_GAP: LogKind.ValueType  # 7
 """Says how many entries before it are not kept. Sent by the server only."""
+LOG_KIND_PROMPT: LogKind.ValueType  # 8
+"""A piece of the prompt that the session was given; the pieces follow each other and make the prompt when they are
+joined. Of a prompt with more than 65,536 characters the rest is left out, and the last piece says so.
+"""
 Global___LogKind: _TypeAlias = LogKind  # noqa: Y015
 
 @_typing.final

@@ -142,7 +142,14 @@ async def log(swarm: Swarm, request: pb.TailLogRequest) -> AsyncIterator[pb.Tail
     """
     role = enums.SESSION_ROLE.optional(request.role, "role")
     task = await swarm.db.read(lambda tx: lookup.resolve(tx, request.task_id))
-    wanted = session_logs.LogQuery(role, request.attempt, request.after_cursor, request.tail, PAGE)
+    wanted = session_logs.LogQuery(
+        role,
+        request.attempt,
+        request.after_cursor,
+        request.tail,
+        PAGE,
+        kind=enums.LOG_KIND.optional(request.kind, "kind"),
+    )
     with swarm.wakeups.subscribe(SubscriberKind.LOG):
         while True:
             more = swarm.wakeups.wait_next(task.task_id)

@@ -701,6 +701,7 @@ DELETE FROM session_log WHERE session_key = :session_key AND number > :head AND 
 -- :last leaves out numbers that no cursor can express.
 SELECT number, logged_us, kind, text FROM session_log
  WHERE session_key = :session_key AND number > :after AND number <= :last
+   AND (:kind = '' OR kind = :kind)
    AND (:search = '' OR instr(CASE WHEN :search_is_ascii THEN lower(text) ELSE folded(text) END, :search))
  ORDER BY number LIMIT :limit;
 

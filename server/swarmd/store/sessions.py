@@ -116,8 +116,10 @@ def append_log(tx: Tx, key: int, entries: Sequence[LogEntry], limits: LogLimits)
         tx.run("session_log_trim", session_key=key, newest=newest, head=limits.head, tail=limits.tail)
 
 
-def log_after(tx: ReadTx, key: int, after: int, *, limit: int, search: str = "") -> Sequence[LogEntry]:
-    """Returns the next kept entries after that number, of those with the text `search`."""
+def log_after(
+    tx: ReadTx, key: int, after: int, *, limit: int, search: str = "", kind: str = ""
+) -> Sequence[LogEntry]:
+    """Returns the next kept entries after that number, of those with the text `search` and of that kind."""
     return [
         LogEntry(*row)
         for row in tx.all(
@@ -128,6 +130,7 @@ def log_after(tx: ReadTx, key: int, after: int, *, limit: int, search: str = "")
             limit=limit,
             search=folded(search),
             search_is_ascii=search.isascii(),
+            kind=kind,
         )
     ]
 

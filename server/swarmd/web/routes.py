@@ -27,7 +27,7 @@ ROUTES: Final = (
           query=(artifacts.NAME, artifacts.ONE_ATTEMPT)),
     Route("GET", "/api/tasks/{id}/log", "TailLog", tasks.log, "The log of the task's sessions.",
           "LogPage", query=(tasks.ROLE, tasks.ATTEMPT, tasks.CURSOR, tasks.ENTRIES, tasks.TAIL,
-                            tasks.WORDS, tasks.WAIT_S)),
+                            tasks.WORDS, tasks.KIND, tasks.WAIT_S)),
     Route("GET", "/api/tasks/{id}/diff", "DiffTask", changes.diff,
           "The files that an attempt changed, with the patch.", "Diff", query=(changes.CHANGED_ATTEMPT,)),
     Route("GET", "/api/tasks/{id}/patch", "DiffTask", changes.patch,

@@ -7,7 +7,7 @@ import pytest
 
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.event_pb2 import Event
-from amplifier_swarm.v1.session_pb2 import LogEntry, SessionRole
+from amplifier_swarm.v1.session_pb2 import LogEntry, LogKind, SessionRole
 from amplifier_swarm.v1.swarm_pb2 import Swarm
 from amplifier_swarm.v1.task_pb2 import Task
 from support.operator import FakeOperator
@@ -109,6 +109,19 @@ def test_log_entries_have_their_times_if_that_is_asked_for(ctl: Ctl) -> None:
 
     stamp = (NOW - timedelta(hours=2)).isoformat(" ", "seconds")
     assert first == f"{stamp}   compiling"
+
+
+def test_a_prompt_is_printed_as_it_is_if_it_is_asked_for(ctl: Ctl, logged: FakeOperator) -> None:
+    pieces = [LogEntry(number=at, kind=LogKind.LOG_KIND_PROMPT, text=f"part {at}\n") for at in (3, 4)]
+    answer = next(iter(logged.answers["TailLog"](None)))
+    answer.entries.extend(pieces)
+
+    said = ctl("logs", "a").out
+    asked = ctl("logs", "a", "--prompt").out
+
+    assert "part" not in said
+    assert asked.splitlines() == ["==> builder, attempt 1, session s", "part 3", "part 4"]
+    assert [request.kind for request in logged.asked("TailLog")] == [0, LogKind.LOG_KIND_PROMPT]
 
 
 def test_the_tail_of_a_log_is_asked_of_the_server(ctl: Ctl, logged: FakeOperator) -> None:

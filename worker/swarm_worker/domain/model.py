@@ -58,6 +58,7 @@ class LogKind(StrEnum):
     TOOL_COMPLETED = "tool_completed"
     REPLY = "reply"
     WORKER = "worker"
+    PROMPT = "prompt"
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,6 +203,7 @@ class Session:
         try:
             launch = self._prepare_launch(plan)
             self._log.note(self._opening_line(plan))
+            self._log.prompt(plan.prompt)
             ended = await run_guarded(
                 launch,
                 limits=RunLimits(timeout_s, self._context.stall_s, self._context.grace_s),

@@ -1,6 +1,6 @@
 """The output of one session: its log entries, its usage, and the tail that decides its result."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,9 @@ from swarm_worker.runners.reader import WORKING, OutputReader
 # The start of a longer reply is lost, so a longer envelope is unreadable.
 REPLY_BYTES: Final = 1024 * 1024
 LAST_CHARS: Final = 4_000
+# What is stored of a prompt. A piece fits into a log entry in any language.
+PROMPT_CHARS: Final = 64 * 1024
+PIECE_CHARS: Final = 2_000
 
 
 class SessionLog:
@@ -34,6 +37,15 @@ class SessionLog:
     def note(self, text: str) -> None:
         """Reports an entry of the worker itself."""
         self.write([SessionLogLine(LogKind.WORKER, text)])
+
+    def prompt(self, text: str) -> None:
+        """Reports the prompt of a turn in pieces."""
+        # Masked as a whole first, so that no secret is cut in two.
+        whole = self._mask.text(text)
+        left_out = len(whole) - PROMPT_CHARS
+        if left_out > 0:
+            whole = f"{whole[:PROMPT_CHARS]}\n… {left_out:,} characters more are not stored"
+        self.write([SessionLogLine(LogKind.PROMPT, piece) for piece in _pieces(whole)])
 
 
 class SessionOutput:
@@ -121,3 +133,12 @@ class SessionOutput:
         if self._reader.usage != self._usage:
             self._usage = self._reader.usage
             self._reporter.report_usage(self._start, self._earlier_usage.plus(self._usage))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yields the text in pieces of at most `PIECE_CHARS`, cut after a line end where there is one."""
+    while text:
+        end = text.rfind("\n", 0, PIECE_CHARS) + 1 if len(text) > PIECE_CHARS else len(text)
+        end = end or PIECE_CHARS
+        yield text[:end]
+        text = text[end:]

@@ -6,6 +6,7 @@ within the session. A gap entry says how many entries are not kept.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from swarmd.domain.lifecycle import FINAL
@@ -21,6 +22,18 @@ MAX_CHARS: Final = 256 * 1024
 _NUMBER_BITS: Final = sessions.MAX_ENTRY_NUMBER.bit_length()
 
 
+class LogKind(StrEnum):
+    """The kind of a stored log entry."""
+
+    OUTPUT = "output"
+    ERROR_OUTPUT = "error_output"
+    TOOL_STARTED = "tool_started"
+    TOOL_COMPLETED = "tool_completed"
+    REPLY = "reply"
+    WORKER = "worker"
+    PROMPT = "prompt"
+
+
 @dataclass(frozen=True, slots=True)
 class LogQuery:
     """The part of a task's log to read."""
@@ -32,8 +45,14 @@ class LogQuery:
     # Starts with the newest N entries of each session; 0 is all that are kept.
     tail: int = 0
     limit: int = 500
-    # Only entries with this text, of all that are kept: `tail` and gaps do not count.
+    # Only entries with this text, or of this kind, of all that are kept: `tail` and gaps do not count.
     search: str = ""
+    kind: LogKind | None = None
+
+    @property
+    def chooses(self) -> bool:
+        """True if entries may be left out that are kept."""
+        return bool(self.search) or self.kind is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +112,13 @@ def _of_session(
 ) -> Iterator[LogItem]:
     base = place << _NUMBER_BITS
     seen = max(0, wanted.after - base)
-    if not wanted.after and wanted.tail and not wanted.search:
+    if not wanted.after and wanted.tail and not wanted.chooses:
         seen = sessions.log_tail(tx, session.key, wanted.tail)
-    for entry in sessions.log_after(tx, session.key, seen, limit=limit, search=wanted.search):
+    kind = "" if wanted.kind is None else f"LOG_KIND_{wanted.kind.name}"
+    found = sessions.log_after(tx, session.key, seen, limit=limit, search=wanted.search, kind=kind)
+    for entry in found:
         left_out = entry.number - seen - 1
-        if left_out and not wanted.search:
+        if left_out and not wanted.chooses:
             text = f"{left_out:,} {'entry is' if left_out == 1 else 'entries are'} not kept"
             gap = LogEntry(entry.number - 1, entry.logged_us, GAP, text)
             yield LogItem(session, gap, base + gap.number)

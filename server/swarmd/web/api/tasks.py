@@ -16,7 +16,7 @@ from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import SessionRole, TaskKey
 from swarmd.engine.reports import session_logs
-from swarmd.engine.reports.session_logs import LogPage
+from swarmd.engine.reports.session_logs import LogKind, LogPage
 from swarmd.engine.tasks import lookup
 from swarmd.store import events
 from swarmd.store.reads import pages
@@ -53,6 +53,9 @@ TAIL: Final[Param[int]] = integer(
     "tail", "Begins with this many of the newest entries of each session.", high=100_000, default=0
 )
 WORDS: Final[Param[str]] = text("q", "Only entries with this text, of all that are kept.")
+KIND: Final[Param[LogKind | None]] = choice(
+    "kind", "Only entries of this kind, of all that are kept.", LogKind
+)
 WAIT_S: Final[Param[int]] = integer(
     "wait_s", "If there is nothing new, how long to wait for it, in seconds.", high=30, default=0
 )
@@ -96,12 +99,13 @@ async def log(state: AppState, request: ApiRequest) -> Document:
         tail=request.get(TAIL),
         limit=request.get(ENTRIES),
         search=request.get(WORDS),
+        kind=request.get(KIND),
     )
     found = await state.swarm.db.read(lambda tx: lookup.resolve(tx, request.path["id"]))
     read = partial(session_logs.page, key=found.key, wanted=wanted)
     more = state.swarm.wakeups.wait_next(found.task_id)
     try:
-        page = await (state.read_long(read) if wanted.search else state.swarm.db.read(read))
+        page = await (state.read_long(read) if wanted.chooses else state.swarm.db.read(read))
         if not page.shown and not page.ended and request.get(WAIT_S):
             await asyncio.wait({more}, timeout=request.get(WAIT_S))
             page = await state.swarm.db.read(read)
