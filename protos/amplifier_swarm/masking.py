@@ -42,8 +42,8 @@ _AFTER: Final = re.compile(
 )
 
 
-# Performance: a text without any of these has nothing that the patterns match, which is found 20 times as fast
-# (docs/performance.md).
+# Performance: a text without any of these has nothing for the patterns; 4,000 such characters cost 0.05 ms in place
+# of 0.78 ms (docs/performance.md).
 _SECRET_HINTS: Final = (
     "PRIVATE KEY-----", "swt1_", "sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "AKIA",
     "ASIA", "AIza", "xox", "hf_", "npm_", "pypi-", "eyJ",

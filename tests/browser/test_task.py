@@ -87,6 +87,36 @@ def test_a_search_finds_what_was_not_loaded_and_a_link_leads_to_a_line(
     expect(page.locator(".log-row.linked")).to_be_in_viewport()
 
 
+def test_the_log_shows_calls_on_demand_replies_as_text_and_the_prompt(
+    dashboard_page: DashboardPage, dashboard: Dashboard
+) -> None:
+    page = dashboard_page.page
+    dashboard.plan({"id": "a", "description": "Keep <b>every</b> scan."}, validate=False)
+    dashboard.worker(parts={"a": {"seconds": 2}})
+    dashboard_page.go("#/task/a")
+    expect(page.locator("[data-log='ended']")).to_be_visible()
+
+    expect(page.locator(".log-text strong", has_text="queue")).to_be_visible()
+    expect(page.locator(".log-row.l-code", has_text="queue.put(scan)")).to_be_visible()
+    expect(page.get_by_text("```")).to_have_count(0)
+    call = page.get_by_role("button", name="bash done (400 ms): ... ▸ 1 more line")
+    expect(page.get_by_text("3 passed in 0.41s")).to_have_count(0)
+    call.click()
+    expect(page.get_by_text("3 passed in 0.41s")).to_be_visible()
+    page.get_by_role("button", name="Open all").click()
+    page.reload()
+    expect(page.get_by_text("3 passed in 0.41s")).to_be_visible()
+    expect(page.get_by_role("button", name="Close all")).to_be_visible()
+
+    page.get_by_role("button", name="Prompt of the builder").click()
+    prompt = page.get_by_role("dialog").locator(".prompt")
+    expect(prompt).to_contain_text("Keep <b>every</b> scan.")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy the prompt").click()
+    copied = dashboard.stage.ctl("logs", "a", "--prompt").stdout.split("\n", 1)[1]
+    until(lambda: page.evaluate("navigator.clipboard.readText()").strip() == copied.strip(), "it is copied")
+
+
 def test_a_kill_shows_its_receipt_and_a_retry_starts_again(
     dashboard_page: DashboardPage, dashboard: Dashboard
 ) -> None:

@@ -25,8 +25,14 @@ WORK = (
     ("read_file", "src/desk/scan.py", "the scanner as it is"),
     ("write_file", "src/desk/scan.py", "a queue in front of the store"),
     ("write_file", "tests/test_scan.py", "a test for two scans in one frame"),
-    ("bash", "python -m pytest -q tests/test_scan.py", "3 passed in 0.41s"),
+    ("bash", "python -m pytest -q tests/test_scan.py", "...\n3 passed in 0.41s"),
 )
+REPLY = """Scans go through a **queue** now, so that none is lost:
+
+```python
+queue.put(scan)  # in place of store.add(scan)
+```
+"""
 
 
 def main() -> int:
@@ -56,7 +62,7 @@ def work(seconds: float, say: str) -> None:
         time.sleep(seconds / steps)
         event("tool/completed", name=name, durationMs=400, result={"success": True, "output": result})
         if step % 4 == 3:
-            event("result/delta", text=say or "Scans go through a queue now, so that none is lost.\n")
+            event("result/delta", text=say or REPLY)
         event("usage", inputTokens=2_400 + 310 * step, outputTokens=260, cost=f"{0.011 + 0.0008 * step:.4f}")
 
 

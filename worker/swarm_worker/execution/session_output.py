@@ -30,9 +30,7 @@ class SessionLog:
     def write(self, entries: Sequence[SessionLogLine]) -> None:
         """Reports entries, with secrets masked."""
         for entry in entries:
-            self._number += 1
-            masked = SessionLogLine(entry.kind, self._mask.text(entry.text))
-            self._reporter.report_log(self._start, masked, number=self._number)
+            self._report(SessionLogLine(entry.kind, self._mask.text(entry.text)))
 
     def note(self, text: str) -> None:
         """Reports an entry of the worker itself."""
@@ -45,7 +43,12 @@ class SessionLog:
         left_out = len(whole) - PROMPT_CHARS
         if left_out > 0:
             whole = f"{whole[:PROMPT_CHARS]}\n… {left_out:,} characters more are not stored"
-        self.write([SessionLogLine(LogKind.PROMPT, piece) for piece in _pieces(whole)])
+        for piece in _pieces(whole):
+            self._report(SessionLogLine(LogKind.PROMPT, piece))
+
+    def _report(self, masked: SessionLogLine) -> None:
+        self._number += 1
+        self._reporter.report_log(self._start, masked, number=self._number)
 
 
 class SessionOutput:

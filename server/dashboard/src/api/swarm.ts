@@ -125,6 +125,7 @@ export const api = {
       after?: number;
       tail?: number;
       q?: string;
+      kind?: string;
       wait_s?: number;
       limit: number;
     },

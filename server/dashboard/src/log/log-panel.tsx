@@ -24,13 +24,13 @@ export function LogPanel({ task }: { task: TaskDetail }) {
 /** The same, followed as it grows. */
 function FollowedLog({ task }: { task: TaskDetail }) {
   const query = readLogQuery(route.value.query);
-  const { role, attempt: chosen, q: wanted, line } = query;
+  const { role, attempt: chosen, q: wanted, line, open } = query;
   const [asked, setWhole] = useState(false);
   const whole = asked || line > 0;
   const show = (change: Partial<LogQuery>) => showLog(task.id, change);
   const [columns, setColumns] = useState(100);
   const attempt = chosen === 0 ? task.attempt : chosen;
-  const log = useLog({ task: task.id, role, attempt, whole, columns, wanted });
+  const log = useLog({ task: task.id, role, attempt, whole, columns, wanted, open });
   // A new session, or an end: there may be more, even in a log that had ended.
   // biome-ignore lint/correctness/useExhaustiveDependencies: these are what tells of it
   useEffect(() => log.poke(), [task.status, task.builder_session_id, task.validator_session_id]);
@@ -61,6 +61,9 @@ function FollowedLog({ task }: { task: TaskDetail }) {
           <option value="validator">validator</option>
         </select>
         <Search wanted={wanted} ask={(q) => show({ q })} />
+        <button type="button" class="button" aria-pressed={open} onClick={() => show({ open: !open })}>
+          {open ? "Close all" : "Open all"}
+        </button>
         <SaveLog task={task.id} attempt={attempt} query={query} />
       </div>
       {log.cut && (

@@ -1,4 +1,5 @@
-import { clock } from "../text/format.ts";
+import { clock, plural } from "../text/format.ts";
+import type { Span } from "./markdown.ts";
 import type { LogRow } from "./rows.ts";
 
 const MARKS: Record<string, [string, string]> = {
@@ -8,10 +9,15 @@ const MARKS: Record<string, [string, string]> = {
   reply: ["=", "the model said"],
   worker: ["#", "the worker says"],
   gap: ["…", "left out"],
+  prompt: ["$", "the prompt"],
 };
 
 interface LogRowProps {
   row: LogRow;
+  /** Whether the row after it is of the same entry. */
+  open: boolean;
+  /** Opens or closes an entry that folds. */
+  toggle: () => void;
   /** Whether a link leads to it. */
   linked: boolean;
   /** Makes the address lead to it. */
@@ -32,12 +38,12 @@ export function LogLegend() {
 }
 
 /** One row of a log. */
-export function LogRowView({ row, linked, link }: LogRowProps) {
+export function LogRowView({ row, open, toggle, linked, link }: LogRowProps) {
   if (row.heading) return <div class="log-row heading">{row.text}</div>;
   const [mark, what] = MARKS[row.entry.kind] ?? [" ", undefined];
   return (
     <div
-      class={`log-row k-${row.entry.kind} ${linked ? "linked" : ""}`}
+      class={`log-row k-${row.entry.kind} l-${row.layout} ${linked ? "linked" : ""}`}
       data-cursor={row.first ? row.entry.cursor : undefined}
     >
       {row.first ? (
@@ -56,7 +62,23 @@ export function LogRowView({ row, linked, link }: LogRowProps) {
       <span class="log-mark" title={what}>
         {row.first ? mark : ""}
       </span>
-      <span class="log-text">{row.text}</span>
+      <span class="log-text">
+        {row.folds > 0 ? (
+          <button type="button" class="log-fold" aria-expanded={open} onClick={toggle}>
+            <span class="log-folded">{row.text}</span>
+            <span class="dim"> {open ? "▾" : `▸ ${plural(row.folds, "more line")}`}</span>
+          </button>
+        ) : (
+          row.spans.map((span, at) => <LogSpan key={at} span={span} />)
+        )}
+      </span>
     </div>
   );
+}
+
+function LogSpan({ span: { text, style } }: { span: Span }) {
+  if (style === "code") return <code>{text}</code>;
+  if (style === "strong") return <strong>{text}</strong>;
+  if (style === "emphasis") return <em>{text}</em>;
+  return <>{text}</>;
 }

@@ -1,3 +1,4 @@
+import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { VirtualList } from "../list/virtual-list.tsx";
 import { atEnd } from "../list/window.ts";
@@ -38,17 +39,7 @@ export function LogView({ log, onColumns, line, link }: LogViewProps) {
     sticks.current = false;
     view.scrollTop = Math.max(0, at * ROW_PX - view.clientHeight / 3);
   }, [line, log.rows, log.rows.length]);
-  useEffect(() => {
-    const view = scroller.current;
-    if (view === null) return undefined;
-    const fit = () => {
-      const before = isNarrow.value ? BEFORE_NARROW_PX : BEFORE_PX;
-      onColumns(columnsOf(view.clientWidth - before, `12px ${getComputedStyle(view).fontFamily}`));
-    };
-    const observer = new ResizeObserver(fit);
-    observer.observe(view);
-    return () => observer.disconnect();
-  }, [onColumns]);
+  useColumns(scroller, onColumns);
   const lastPx = useRef(0);
   const scrolled = (view: HTMLElement) => {
     // Only a scroll upwards leaves the end: rows that come make it move away without anybody's doing.
@@ -78,7 +69,17 @@ export function LogView({ log, onColumns, line, link }: LogViewProps) {
         draw={(index) => {
           const row = log.rows[index];
           return row === undefined ? null : (
-            <LogRowView key={index} row={row} linked={row.entry.cursor === line} link={choose} />
+            <LogRowView
+              key={index}
+              row={row}
+              open={row.folds > 0 && log.rows[index + 1]?.entry === row.entry}
+              toggle={() => {
+                sticks.current = false;
+                log.toggle(index);
+              }}
+              linked={row.entry.cursor === line}
+              link={choose}
+            />
           );
         }}
       />
@@ -89,4 +90,19 @@ export function LogView({ log, onColumns, line, link }: LogViewProps) {
       )}
     </div>
   );
+}
+
+/** Tells how many characters a row has, now and whenever the window changes. */
+function useColumns(scroller: RefObject<HTMLElement | null>, onColumns: (columns: number) => void): void {
+  useEffect(() => {
+    const view = scroller.current;
+    if (view === null) return undefined;
+    const fit = () => {
+      const before = isNarrow.value ? BEFORE_NARROW_PX : BEFORE_PX;
+      onColumns(columnsOf(view.clientWidth - before, `12px ${getComputedStyle(view).fontFamily}`));
+    };
+    const observer = new ResizeObserver(fit);
+    observer.observe(view);
+    return () => observer.disconnect();
+  }, [scroller, onColumns]);
 }

@@ -8,6 +8,8 @@ export interface LogQuery {
   readonly q: string;
   /** The cursor of the line that a link leads to; 0 is none. */
   readonly line: number;
+  /** Every tool call is shown whole. */
+  readonly open: boolean;
 }
 
 const whole = (text: string | null) => (text !== null && /^\d{1,16}$/.test(text) ? Number(text) : 0);
@@ -19,15 +21,17 @@ export function readLogQuery(search: URLSearchParams): LogQuery {
     attempt: whole(search.get("attempt")),
     q: search.get("q") ?? "",
     line: whole(search.get("line")),
+    open: search.get("open") === "1",
   };
 }
 
-export function writeLogQuery({ role, attempt, q, line }: LogQuery): URLSearchParams {
+export function writeLogQuery({ role, attempt, q, line, open }: LogQuery): URLSearchParams {
   const search = new URLSearchParams();
   if (role !== "") search.set("role", role);
   if (attempt > 0) search.set("attempt", String(attempt));
   if (q !== "") search.set("q", q);
   if (line > 0) search.set("line", String(line));
+  if (open) search.set("open", "1");
   return search;
 }
 

@@ -14,6 +14,8 @@ export interface LogChoice {
   readonly columns: number;
   /** Only entries with this text; the server looks through all that are kept. */
   readonly wanted: string;
+  /** Every tool call is shown whole. */
+  readonly open: boolean;
 }
 
 export interface Log extends FollowState {
@@ -22,6 +24,8 @@ export interface Log extends FollowState {
   /** There is more before what was read. */
   readonly cut: boolean;
   readonly poke: () => void;
+  /** Opens or closes the tool call whose first row that is. */
+  readonly toggle: (index: number) => void;
 }
 
 // What a person may want to read of each session at first; the rest comes when it is asked for.
@@ -29,25 +33,29 @@ const TAIL = 2000;
 const WAIT_S = 20;
 const START: FollowState = { loading: true, ended: false, error: null };
 
-export function useLog({ task, role, attempt, whole, columns, wanted }: LogChoice): Log {
+export function useLog({ task, role, attempt, whole, columns, wanted, open }: LogChoice): Log {
   const [state, setState] = useState(START);
   const [, draw] = useState(0);
   const entries = useRef<LogLine[]>([]);
-  const rows = useRef(new LogRows(columns));
+  const opened = useRef(new Set<number>());
+  const made = () => new LogRows({ columns, open, found: wanted !== "" }, opened.current);
+  const rows = useRef<LogRows | null>(null);
   const follower = useRef<LogFollower | null>(null);
-  const shaped = useRef(columns);
-  if (shaped.current !== columns) {
-    shaped.current = columns;
-    rows.current = new LogRows(columns);
+  const shape = `${columns} ${open}`;
+  const shaped = useRef(shape);
+  if (rows.current === null || shaped.current !== shape) {
+    shaped.current = shape;
+    rows.current = made();
     rows.current.add(entries.current);
   }
-  const empty = useRef(() => new LogRows(columns));
-  empty.current = () => new LogRows(columns);
+  const empty = useRef(made);
+  empty.current = made;
   useEffect(() => {
     entries.current = [];
+    opened.current.clear();
     rows.current = empty.current();
     setState(START);
-    const made = new LogFollower(
+    const reader = new LogFollower(
       {
         page: (after, wait, limit, signal) => {
           const from = after !== undefined ? { after } : whole || wanted !== "" ? {} : { tail: TAIL };
@@ -61,15 +69,15 @@ export function useLog({ task, role, attempt, whole, columns, wanted }: LogChoic
       {
         added: (more) => {
           for (const entry of more) entries.current.push(entry);
-          rows.current.add(more);
+          rows.current?.add(more);
           draw((times) => times + 1);
         },
         state: (next) => setState((known) => (same(known, next) ? known : next)),
       },
     );
-    follower.current = made;
-    made.poke();
-    return () => made.close();
+    follower.current = reader;
+    reader.poke();
+    return () => reader.close();
   }, [task, role, attempt, whole, wanted]);
   return {
     ...state,
@@ -77,6 +85,10 @@ export function useLog({ task, role, attempt, whole, columns, wanted }: LogChoic
     entries: entries.current.length,
     cut: !whole && wanted === "" && beginsLate(entries.current),
     poke: () => follower.current?.poke(),
+    toggle: (index) => {
+      rows.current?.toggle(index);
+      draw((times) => times + 1);
+    },
   };
 }
 

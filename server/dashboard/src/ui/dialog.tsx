@@ -6,10 +6,12 @@ interface DialogProps {
   onClose: () => void;
   children: ComponentChildren;
   danger?: boolean;
+  /** For long text. */
+  wide?: boolean;
 }
 
 /** A modal dialog of the browser's own: it keeps the focus inside, Esc closes it. */
-export function Dialog({ title, onClose, children, danger = false }: DialogProps) {
+export function Dialog({ title, onClose, children, danger = false, wide = false }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -30,7 +32,7 @@ export function Dialog({ title, onClose, children, danger = false }: DialogProps
   return (
     <dialog
       ref={element}
-      class={`dialog ${danger ? "danger" : ""}`}
+      class={`dialog ${danger ? "danger" : ""} ${wide ? "wide" : ""}`}
       aria-labelledby={id}
       onClose={onClose}
       onCancel={onClose}

@@ -136,8 +136,13 @@ function patchRows(text: string): readonly PatchRow[] {
 
 test.each(CORPUS)("%s stays text in every view", (text) => {
   const found = ended(text);
-  const log = new LogRows(0);
-  log.add([logLine(1, text)]);
+  const log = new LogRows({ columns: 0, open: false, found: true });
+  const kinds = ["output", "reply", "tool_started", "prompt"];
+  log.add(
+    kinds.flatMap((kind, at) =>
+      [text, `\`${text}\``, `**${text}**`].map((said, of) => logLine(3 * at + of, said, { kind })),
+    ),
+  );
 
   render(
     <div>
@@ -173,7 +178,14 @@ test.each(CORPUS)("%s stays text in every view", (text) => {
         </tbody>
       </table>
       {log.rows.map((row) => (
-        <LogRowView key={row.text} row={row} linked={false} link={() => undefined} />
+        <LogRowView
+          key={row.text}
+          row={row}
+          open={false}
+          toggle={() => undefined}
+          linked={false}
+          link={() => undefined}
+        />
       ))}
     </div>,
     place,

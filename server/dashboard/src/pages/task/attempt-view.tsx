@@ -42,7 +42,9 @@ export function AttemptView({ attempt, attempts, open, task }: AttemptViewProps)
         </span>
       </summary>
       {attempt.error !== null && <Prose class="bad small" text={attempt.error} />}
-      {attempt.sessions.length > 0 && <SessionsTable sessions={attempt.sessions} />}
+      {attempt.sessions.length > 0 && (
+        <SessionsTable sessions={attempt.sessions} task={task} attempt={attempt.number} />
+      )}
       {attempt.change !== null && (
         <p class="small">
           <a href={href("task", task, writeChangesQuery({ attempt: attempt.number }))}>

@@ -1,14 +1,26 @@
+import { useState } from "preact/hooks";
 import type { Session } from "../../api/documents.ts";
+import { PromptDialog } from "../../log/prompt-dialog.tsx";
 import { between, money, short, span } from "../../text/format.ts";
 import { oneLine } from "../../text/visible.ts";
 import { Age } from "../../ui/age.tsx";
 import { CopyButton } from "../../ui/copy-button.tsx";
 import { ScrollX } from "../../ui/scroll-x.tsx";
 
+interface SessionsTableProps {
+  sessions: readonly Session[];
+  task: string;
+  attempt: number;
+}
+
 /** The builder's and the validator's session of an attempt. */
-export function SessionsTable({ sessions }: { sessions: readonly Session[] }) {
+export function SessionsTable({ sessions, task, attempt }: SessionsTableProps) {
+  const [asked, setAsked] = useState<Session | null>(null);
   return (
     <ScrollX label="Sessions">
+      {asked !== null && (
+        <PromptDialog task={task} attempt={attempt} session={asked} onClose={() => setAsked(null)} />
+      )}
       <table class="sessions">
         <thead>
           <tr>
@@ -24,7 +36,15 @@ export function SessionsTable({ sessions }: { sessions: readonly Session[] }) {
           {sessions.map((session) => (
             <tr key={session.session_id}>
               <td>
-                <span class="strong">{session.role}</span>
+                <span class="strong">{session.role}</span>{" "}
+                <button
+                  type="button"
+                  class="button small"
+                  aria-label={`Prompt of the ${session.role}`}
+                  onClick={() => setAsked(session)}
+                >
+                  Prompt
+                </button>
                 <div class="mono dim small wide-only">
                   {session.session_id} <CopyButton text={session.session_id} what="the session's id" />
                 </div>
