@@ -57,7 +57,7 @@ class GrpcWorker:
         *lines: str,
         first: int = 0,
         cost: str = "",
-        kind: session_pb2.LogKind = session_pb2.LOG_KIND_OUTPUT,
+        kind: session_pb2.LogKind.ValueType = session_pb2.LOG_KIND_OUTPUT,
     ) -> None:
         """Reports log lines of a session; `first` leaves numbers out."""
         begin = first or self._numbers.get(session_id, 0) + 1

@@ -32,7 +32,7 @@ class LogLine:
 
 
 def is_output(entry: LogEntry) -> bool:
-    """Returns False for the prompt, which is what the session was told."""
+    """Returns False for the prompt, the input of the session."""
     return entry.kind != LogKind.LOG_KIND_PROMPT
 
 

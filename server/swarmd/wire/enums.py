@@ -21,7 +21,7 @@ from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.token_terms import TokenKind
 from swarmd.engine.reports.reasons import ReasonKind
-from swarmd.engine.reports.session_logs import LogKind
+from swarmd.engine.reports.session_logs import EntryKind
 from swarmd.store.events import EventKind
 
 E = TypeVar("E", bound=StrEnum)
@@ -80,7 +80,7 @@ SANDBOX: Final = EnumMap(sandbox.SandboxKind, task_pb2.SandboxKind, "SANDBOX_KIN
 NETWORK: Final = EnumMap(sandbox.NetworkAccess, task_pb2.NetworkAccess, "NETWORK_ACCESS")
 ATTEMPT_OUTCOME: Final = EnumMap(model.AttemptOutcome, task_pb2.AttemptOutcome, "ATTEMPT_OUTCOME")
 OUTCOME_KIND: Final = EnumMap(model.OutcomeKind, task_pb2.OutcomeKind, "OUTCOME_KIND")
-LOG_KIND: Final = EnumMap(LogKind, session_pb2.LogKind, "LOG_KIND")
+LOG_KIND: Final = EnumMap(EntryKind, session_pb2.LogKind, "LOG_KIND")
 SESSION_ROLE: Final = EnumMap(model.SessionRole, session_pb2.SessionRole, "SESSION_ROLE")
 ORDER_ACTION: Final = EnumMap(model.OrderAction, worker_service_pb2.OrderAction, "ORDER_ACTION")
 DISPOSITION: Final = EnumMap(model.Disposition, worker_service_pb2.FinishDisposition, "FINISH_DISPOSITION")

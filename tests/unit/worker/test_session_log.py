@@ -6,7 +6,7 @@ from typing import cast
 from amplifier_swarm.masking import MASK
 from swarm_worker.domain.model import LogKind, SessionLogLine, SessionStart
 from swarm_worker.domain.ports import SessionReporter
-from swarm_worker.domain.types import LeaseId, Role
+from swarm_worker.domain.types import LeaseId, Role, SessionId
 from swarm_worker.execution.session_output import PIECE_CHARS, PROMPT_CHARS, SessionLog
 
 
@@ -21,7 +21,7 @@ class _Heard:
 
 def _reported(prompt: str) -> list[SessionLogLine]:
     heard = _Heard()
-    start = SessionStart(LeaseId("l"), "a-a1-builder-1", Role.BUILDER, "command")
+    start = SessionStart(LeaseId("l"), SessionId("a-a1-builder-1"), Role.BUILDER, "command")
     SessionLog(cast(SessionReporter, heard), start).prompt(prompt)
     return heard.entries
 

@@ -22,7 +22,7 @@ MAX_CHARS: Final = 256 * 1024
 _NUMBER_BITS: Final = sessions.MAX_ENTRY_NUMBER.bit_length()
 
 
-class LogKind(StrEnum):
+class EntryKind(StrEnum):
     """The kind of a stored log entry."""
 
     OUTPUT = "output"
@@ -47,7 +47,7 @@ class LogQuery:
     limit: int = 500
     # Only entries with this text, or of this kind, of all that are kept: `tail` and gaps do not count.
     search: str = ""
-    kind: LogKind | None = None
+    kind: EntryKind | None = None
 
     @property
     def chooses(self) -> bool:

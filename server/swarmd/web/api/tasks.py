@@ -16,7 +16,7 @@ from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import SessionRole, TaskKey
 from swarmd.engine.reports import session_logs
-from swarmd.engine.reports.session_logs import LogKind, LogPage
+from swarmd.engine.reports.session_logs import EntryKind, LogPage
 from swarmd.engine.tasks import lookup
 from swarmd.store import events
 from swarmd.store.reads import pages
@@ -53,8 +53,8 @@ TAIL: Final[Param[int]] = integer(
     "tail", "Begins with this many of the newest entries of each session.", high=100_000, default=0
 )
 WORDS: Final[Param[str]] = text("q", "Only entries with this text, of all that are kept.")
-KIND: Final[Param[LogKind | None]] = choice(
-    "kind", "Only entries of this kind, of all that are kept.", LogKind
+KIND: Final[Param[EntryKind | None]] = choice(
+    "kind", "Only entries of this kind, of all that are kept.", EntryKind
 )
 WAIT_S: Final[Param[int]] = integer(
     "wait_s", "If there is nothing new, how long to wait for it, in seconds.", high=30, default=0
