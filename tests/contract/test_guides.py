@@ -77,3 +77,18 @@ def test_the_worked_example_can_be_rehearsed_as_the_guide_says(tmp_path: Path) -
 
     assert "3 tasks: 3 completed" in shell(MARKED["rehearse"], tmp_path)
     assert (tmp_path / "rehearsal" / "src" / "notes" / "store.py").exists()
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_on_importing_print_what_it_says(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "importing.md").read_text()
+    [first, second] = re.findall(r"<!-- run -->\n```sh\n(.*?)```", page, re.DOTALL)
+    [printed] = re.findall(r"```\n(not carried.*?)```", page, re.DOTALL)
+    rows = ("Key,Title,Depends on,Labels", "WEB-1,Form,,a", "WEB-2,Page,WEB-1,", "WEB-3,Help,WEB-9,")
+    (tmp_path / "issues.csv").write_text("\n".join(rows) + "\n")
+
+    said = shell(f"({first}) 2>&1", tmp_path)
+    shell(second, tmp_path)
+
+    assert said.startswith(printed)
+    assert "tasks.yaml: 3 tasks, no faults" in said

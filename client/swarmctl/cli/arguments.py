@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from amplifier_swarm.plan.foreign import FormatName
 from swarmctl.cli.completion import complete_task_ids
 from swarmctl.cli.paths import expanded, expanded_text
 
@@ -56,5 +57,11 @@ DatabaseFile = Annotated[
         help="The database; whatever else must last lies beside it. <state> is the project's folder in "
         "$XDG_STATE_HOME or ~/.local/state.",
         callback=expanded,
+    ),
+]
+SourceFormat = Annotated[
+    FormatName | None,
+    typer.Option(
+        "--from", metavar="FORMAT", help=f"FILE is of another tool: {', '.join(FormatName)}; see `convert`."
     ),
 ]

@@ -9,6 +9,10 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "swarmctl run tasks.yaml --retry-failed",
     ),
     "import": ("swarmctl import tasks.yaml --dry-run", "generate-tasks | swarmctl import -"),
+    "convert": (
+        "swarmctl convert .taskmaster/tasks/tasks.json --out tasks.yaml",
+        "swarmctl convert tasks.md --prefix login-",
+    ),
     "export": ("swarmctl export tasks-now.yaml", "swarmctl export --status failed"),
     "status": ("swarmctl status", "swarmctl status -o json"),
     "list": ("swarmctl list --status in_progress", "swarmctl list --phase tests --search login"),

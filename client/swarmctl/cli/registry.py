@@ -60,6 +60,7 @@ COMMANDS: Final = {
         Command("validate", CommandPanel.PLANS, "Check a task file as an import does, without a server."),
         Command("schema", CommandPanel.PLANS, "Print the JSON Schema of task files."),
         Command("import", CommandPanel.PLANS, "Add the tasks of a file, or change them; all or none."),
+        Command("convert", CommandPanel.PLANS, "Print the task list of another tool as a task file."),
         Command("plan", CommandPanel.PLANS, "Forecast a task file: time, cost, and what will not work."),
         Command("export", CommandPanel.PLANS, "Write all tasks as a task file."),
         Command("status", CommandPanel.LOOK, "Show the swarm at a glance."),

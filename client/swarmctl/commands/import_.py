@@ -7,14 +7,14 @@ import typer
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.plan.faults import report_lines
-from amplifier_swarm.plan.read import read_plan
 from amplifier_swarm.plan.source import STDIN
 from swarmctl.api.paging import TaskList
 from swarmctl.api.plan_upload import send_plan
-from swarmctl.cli.arguments import OptionalPlanFile
+from swarmctl.cli.arguments import OptionalPlanFile, SourceFormat
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
 from swarmctl.forecast.forecast import forecast
+from swarmctl.formats.convert import plan_from
 from swarmctl.render.plans import Imported, import_blocks, import_document
 
 
@@ -22,6 +22,7 @@ def run(
     ctl: CommandContext,
     file: OptionalPlanFile = "",
     *,
+    from_: SourceFormat = None,
     clear: Annotated[bool, typer.Option("--clear", help="Remove all tasks that exist first.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse fields that are not known.")] = False,
@@ -32,7 +33,7 @@ def run(
     """
     if not file and sys.stdin.isatty():
         raise ProgramExit(ExitCode.USAGE, "no FILE given", hint="name a task file, or - for stdin")
-    plan = read_plan(file or STDIN, strict=strict)
+    plan = plan_from(file or STDIN, from_, strict=strict)
     for line in report_lines(plan.file, plan.warnings):
         print_err(f"warning: {line}")
     sent = send_plan(ctl.stub, plan, clear=clear, dry_run=dry_run)

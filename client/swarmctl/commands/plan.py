@@ -10,15 +10,17 @@ import typer
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.plan.faults import report_lines
-from amplifier_swarm.plan.read import Plan, read_plan
+from amplifier_swarm.plan.foreign import FormatName
+from amplifier_swarm.plan.read import Plan
 from amplifier_swarm.v1.task_pb2 import Task
 from swarmctl.api.errors import explain
 from swarmctl.api.paging import TaskList
-from swarmctl.cli.arguments import OptionalPlanFile
+from swarmctl.cli.arguments import OptionalPlanFile, SourceFormat
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
 from swarmctl.forecast.comparison import comparison
 from swarmctl.forecast.forecast import forecast
+from swarmctl.formats.convert import plan_from
 from swarmctl.render.forecast import (
     comparison_blocks,
     comparison_document,
@@ -34,6 +36,7 @@ def run(
     ctl: CommandContext,
     file: OptionalPlanFile = "",
     *,
+    from_: SourceFormat = None,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -57,11 +60,11 @@ def run(
     if a dependency is unknown or a check can't start.
     """
     if compare:
-        return _compare(ctl, file, rate=rate, no_server=no_server)
+        return _compare(ctl, file, from_, rate=rate, no_server=no_server)
     if not file:
         raise ProgramExit(ExitCode.USAGE, "no FILE given", hint="name a task file, or - for stdin")
     with _without_collection():
-        plan = _read(file)
+        plan = _read(file, from_)
         known = [] if no_server else _known_tasks(ctl)
         made = forecast(plan, known, rate=rate, exclusive_files=exclusive_files)
     ctl.printer.show(made, forecast_document, forecast_blocks)
@@ -78,17 +81,19 @@ def _without_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _compare(ctl: CommandContext, file: str, *, rate: float | None, no_server: bool) -> ExitCode:
+def _compare(
+    ctl: CommandContext, file: str, form: FormatName | None, *, rate: float | None, no_server: bool
+) -> ExitCode:
     if no_server:
         raise ProgramExit(ExitCode.USAGE, "--compare needs a server", hint="leave --no-server out")
-    only = [task.definition.task_id for task in _read(file).tasks] if file else None
+    only = [task.definition.task_id for task in _read(file, form).tasks] if file else None
     found = comparison(TaskList(ctl.reading_stub).first(0), only=only, rate=rate)
     ctl.printer.show(found, comparison_document, comparison_blocks)
     return ExitCode.OK
 
 
-def _read(file: str) -> Plan:
-    plan = read_plan(file)
+def _read(file: str, form: FormatName | None) -> Plan:
+    plan = plan_from(file, form)
     for line in report_lines(plan.file, plan.warnings):
         print_err(f"warning: {line}")
     return plan

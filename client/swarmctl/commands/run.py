@@ -10,13 +10,13 @@ from amplifier_swarm.amplifier import agent_path, cli_path, library_python, no_a
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.hardening import protect_process
 from amplifier_swarm.old_state import server_state
-from amplifier_swarm.plan.read import read_plan
 from amplifier_swarm.state_paths import STATE, project_state
 from amplifier_swarm.vocabulary import RunnerName, WorkspaceName
-from swarmctl.cli.arguments import DatabaseFile, PlanFile, ProjectRoot
+from swarmctl.cli.arguments import DatabaseFile, PlanFile, ProjectRoot, SourceFormat
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.worker_flags import WorkerFlags
 from swarmctl.console import print_err
+from swarmctl.formats.convert import plan_from
 from swarmctl.programs import installed
 from swarmctl.run.paths import RunPaths
 from swarmctl.run.settings import RunSettings
@@ -46,6 +46,9 @@ Land = Annotated[
         metavar="TASK", help="Also land the kept work of this completed task, as `land`; repeatable."
     ),
 ]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Go on while a task waits for a person, as `inbox` lists it.")
+]
 RetryFailed = Annotated[
     bool,
     typer.Option("--retry-failed", help="Also run the tasks again that failed in an earlier run."),
@@ -56,6 +59,7 @@ def run(
     ctl: CommandContext,
     file: PlanFile,
     *,
+    from_: SourceFormat = None,
     workers: Annotated[int, typer.Option(min=1, max=256, metavar="N", help="How many workers.")] = 3,
     project_root: ProjectRoot = Path(),
     db: DatabaseFile = STATE / "swarm.db",
@@ -66,9 +70,7 @@ def run(
     exclusive_files: ExclusiveFiles = False,
     land: Land = None,
     retry_failed: RetryFailed = False,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Go on while a task waits for a person, as `inbox` lists it.")
-    ] = False,
+    wait: Wait = False,
     flags: WorkerFlags = _NO_FLAGS,
 ) -> ExitCode:
     """Ends with a table of all tasks, and with 0 only if every task is completed.
@@ -78,7 +80,7 @@ def run(
     """
     protect_process()
     _check_arguments(ctl, project_root, flags, workers)
-    plan = read_plan(file)
+    plan = plan_from(file, from_)
     settings = RunSettings(
         programs=installed(),
         paths=_paths(db, project_root),

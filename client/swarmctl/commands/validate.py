@@ -14,15 +14,15 @@ from amplifier_swarm.credentials import read_token
 from amplifier_swarm.documents import Document
 from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.plan.faults import report_lines
-from amplifier_swarm.plan.read import read_plan
 from amplifier_swarm.state_paths import TOKEN, ProjectState
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from swarmctl.api.connection import Connection
 from swarmctl.api.plan_upload import send_plan
 from swarmctl.api.reading_server import ReadingServer
-from swarmctl.cli.arguments import PlanFile
+from swarmctl.cli.arguments import PlanFile, SourceFormat
 from swarmctl.cli.context import CommandContext
 from swarmctl.console import print_err
+from swarmctl.formats.convert import plan_from
 from swarmctl.render.blocks import Blocks, Prose
 from swarmctl.text_format import plural
 
@@ -40,12 +40,13 @@ def run(
     ctl: CommandContext,
     file: PlanFile,
     *,
+    from_: SourceFormat = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse fields that are not known.")] = False,
 ) -> None:
     """Needs no server: a swarmd of its own with an empty database checks the file, and ends with the command. The
     faults are those of `import` into a new swarm; ids of tasks that only another server has are unknown.
     """
-    plan = read_plan(file, strict=strict)
+    plan = plan_from(file, from_, strict=strict)
     with _empty_swarm() as stub:
         sent = send_plan(stub, plan, dry_run=True)
     warnings = tuple(report_lines(plan.file, [*plan.warnings, *sent.warnings]))

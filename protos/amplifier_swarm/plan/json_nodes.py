@@ -27,14 +27,14 @@ def is_json_like(text: str) -> bool:
     return _BEGINNING.match(text) is not None
 
 
-def compose_json(source: Source) -> Composed:
-    """Reads one JSON document.
+def compose_json(source: Source, *, first_line: int = 1) -> Composed:
+    """Reads one JSON document, whose text begins at `first_line` of its file.
 
     Raises:
         PlanRefused: the text is not valid JSON, or is nested too deeply or too large.
     """
-    _check(source)
-    builder, line, end = NodeBuilder(source.name), 1, 0
+    _check(source, first_line)
+    builder, line, end = NodeBuilder(source.name), first_line, 0
     while token := _TOKEN.match(source.text, end):
         start = token.start(token.lastgroup or 0)
         line += source.text.count("\n", end, start)
@@ -44,7 +44,7 @@ def compose_json(source: Source) -> Composed:
     return builder.composed()
 
 
-def _check(source: Source) -> None:
+def _check(source: Source, first_line: int) -> None:
     """Refuses what is not JSON. Keeps nothing of it: objects are dropped as soon as they are read."""
     try:
         json.loads(source.text, object_pairs_hook=lambda _pairs: None, parse_constant=_refuse_constant)
@@ -53,7 +53,7 @@ def _check(source: Source) -> None:
         raise PlanRefused(source.name, [Fault(0, "", "", problem)]) from error
     except json.JSONDecodeError as error:
         problem = f"not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}, at column {error.colno}"
-        raise PlanRefused(source.name, [Fault(error.lineno, "", "", problem)]) from error
+        raise PlanRefused(source.name, [Fault(first_line + error.lineno - 1, "", "", problem)]) from error
     except ValueError as error:  # a constant, or a number of thousands of digits
         raise PlanRefused(source.name, [Fault(0, "", "", f"not valid JSON: {error}")]) from error
 

@@ -61,16 +61,24 @@ def plan_of(source: Source, *, strict: bool = False) -> Plan:
 
 
 def _plan_of(source: Source, *, strict: bool) -> Plan:
-    composed = _composed(source)
-    top = _top_mapping(source, composed.root)
+    return plan_of_document(source.name, _composed(source), strict=strict)
+
+
+def plan_of_document(file: str, composed: Composed, *, strict: bool = False) -> Plan:
+    """Reads a document whose syntax is read already.
+
+    Raises:
+        PlanRefused: it is not a plan, or has faults.
+    """
+    top = _top_mapping(file, composed.root)
     reading = _PlanReader(top, strict=strict)
     for item in composed.unsupported:
         reading.add_unsupported(item)
     tasks = reading.read()
     if reading.faults:
-        raise PlanRefused(source.name, reading.faults)
+        raise PlanRefused(file, reading.faults)
     return Plan(
-        source.name,
+        file,
         tasks,
         reading.warnings,
         reading.entries,
@@ -94,12 +102,12 @@ def _composed(source: Source) -> Composed:
             raise refused from None
 
 
-def _top_mapping(source: Source, root: Node | None) -> Mapping:
+def _top_mapping(file: str, root: Node | None) -> Mapping:
     if isinstance(root, Mapping):
         return root
     got = "an empty file" if root is None or kind_of(root) is Kind.NULL else described(root)
     line = 1 if root is None else root.line
-    raise PlanRefused(source.name, [Fault(line, "", "", f"{NO_TASKS}, got {got}")])
+    raise PlanRefused(file, [Fault(line, "", "", f"{NO_TASKS}, got {got}")])
 
 
 def task_label(node: Node, index: int) -> str:

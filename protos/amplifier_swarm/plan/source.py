@@ -13,6 +13,9 @@ from amplifier_swarm.plan.faults import Fault, PlanRefused
 from amplifier_swarm.text import printable
 
 MAX_BYTES: Final = 32 * 1024 * 1024
+UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# How a file begins that SQLite has written.
+SQLITE_HEAD: Final = b"SQLite format 3\x00"
 STDIN: Final = "-"
 # The characters that YAML calls unprintable.
 _UNPRINTABLE: Final = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -33,6 +36,17 @@ def read_source(place: str) -> Source:
         ProgramExit: the file can't be read.
         PlanRefused: the file is too large, not a regular file, or not UTF-8.
     """
+    name, data = read_data(place)
+    return Source(name, _decoded(name, data))
+
+
+def read_data(place: str) -> tuple[str, bytes]:
+    """Returns the name of a file in messages, and its content; that of stdin for `-`.
+
+    Raises:
+        ProgramExit: the file can't be read.
+        PlanRefused: the file is too large or not a regular file.
+    """
     name = "<stdin>" if place == STDIN else printable(place)
     try:
         data = _read_stdin() if place == STDIN else _read_file(place, name)
@@ -44,7 +58,7 @@ def read_source(place: str) -> Source:
         raise PlanRefused(
             name, [Fault(0, "", "", f"file larger than {MAX_BYTES // 1024**2} MiB; split the plan")]
         )
-    return Source(name, _decoded(name, data))
+    return name, data
 
 
 def _read_stdin() -> bytes:
@@ -61,7 +75,12 @@ def _read_file(path: str, name: str) -> bytes:
 
 
 def _decoded(name: str, data: bytes) -> str:
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if data.startswith(SQLITE_HEAD):
+        problem = (
+            "this looks like a database of SQLite; if the predecessor made it, add --from predecessor-db"
+        )
+        raise PlanRefused(name, [Fault(0, "", "", problem)])
+    if data.startswith(UTF16_MARKS):
         raise PlanRefused(name, [Fault(0, "", "", "the file is UTF-16; save it as UTF-8")])
     try:
         return data.decode("utf-8-sig")
