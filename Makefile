@@ -16,7 +16,7 @@ GENERATORS := grpcio-tools==1.76.0 mypy-protobuf==5.1.0
 UV         := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-containers test-slurm test-k8s soak images check fmt lint types imports protos check-protos web check-web docs screenshots grafana bench bench-peers build lock clean
+.PHONY: help setup demo test test-fast test-containers test-slurm test-k8s soak images check fmt lint types imports protos check-protos client web check-web docs screenshots grafana bench bench-peers build lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,10 @@ endef
 protos: $(PROTOC)/.ready ## Regenerate the Python code of protos/ (it is committed)
 	@find protos -name '*_pb2*.py*' -delete
 	$(call generate,protos)
+	@$(MAKE) --no-print-directory client
+
+client: setup ## Regenerate the parts of the Python client that follow from the protos and from its asyncio side (committed)
+	@$(BIN)/python scripts/python_client.py
 
 check-protos: FRESH := .tools/fresh
 check-protos: setup $(PROTOC)/.ready ## Check the protos: style, committed code, no break for older clients

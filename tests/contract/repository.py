@@ -11,9 +11,14 @@ PACKAGES: Final = {
     "amplifier_swarm": ROOT / "protos",
     "swarmd": ROOT / "server",
     "swarm_worker": ROOT / "worker",
+    "amplifier_swarm_client": ROOT / "client",
     "swarmctl": ROOT / "client",
     "swarm_operator": ROOT / "client",
 }
+# What scripts/python_client.py writes.
+GENERATED: Final = tuple(
+    ROOT / "client" / "amplifier_swarm_client" / folder for folder in ("blocking", "types")
+)
 
 
 def pyproject() -> dict[str, Any]:
@@ -35,7 +40,12 @@ def files(*under: str) -> list[Path]:
 
 def python_files(*under: str) -> Iterator[Path]:
     """The Python files that people write."""
-    return (path for path in files(*under) if path.suffix == ".py" and "_pb2" not in path.name)
+    return (path for path in files(*under) if path.suffix == ".py" and not is_generated(path))
+
+
+def is_generated(path: Path) -> bool:
+    """True for code that a program writes."""
+    return "_pb2" in path.name or path.parent in GENERATED
 
 
 def place(path: Path) -> str:

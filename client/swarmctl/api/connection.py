@@ -1,43 +1,15 @@
 """A connection to one swarmd: the stub, and errors as exits of the program."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import grpc
 
 from amplifier_swarm.channel import Endpoint, dial_blocking
-from amplifier_swarm.exits import ExitCode, ProgramExit
-from amplifier_swarm.text import one_line
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from swarmctl.api.errors import explain
 
 if TYPE_CHECKING:
     from grpc_health.v1.health_pb2_grpc import HealthStub
-
-
-def pinned(endpoint: Endpoint) -> Endpoint:
-    """Returns the endpoint with the certificate of its CA, if it has the fingerprint only.
-
-    Raises:
-        ProgramExit: The server can't be reached, or neither it nor --tls-ca has a certificate with the fingerprint.
-    """
-    if not endpoint.tls_ca_fingerprint:
-        return endpoint
-    # Imported here: few clients have a fingerprint.
-    from amplifier_swarm.pinning import FirstContactFailed, fetch_authority, read_authority  # noqa: PLC0415
-
-    if endpoint.tls_ca is not None:
-        authority = read_authority(endpoint.tls_ca, endpoint.tls_ca_fingerprint)
-        return replace(endpoint, tls_ca=None, pinned_ca=authority)
-    try:
-        authority = fetch_authority(endpoint.server, endpoint.tls_ca_fingerprint)
-    except FirstContactFailed as error:
-        raise ProgramExit(
-            ExitCode.UNREACHABLE,
-            f"no TLS server answers at {endpoint.server} ({one_line(str(error), 200)})",
-            hint="start one with `swarmd --tls-auto`, or check --server",
-        ) from error
-    return replace(endpoint, pinned_ca=authority)
 
 
 class Connection:

@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import grpc
 
-from amplifier_swarm.errors import Violation, WireError, unpack
+from amplifier_swarm.errors import Violation
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.text import one_line
-
-# A message of swarmd is a sentence or two; anything longer comes from another program.
-MESSAGE_LIMIT: Final = 1_000
+from amplifier_swarm_client.errors import NoAnswer, Unreachable
+from amplifier_swarm_client.failures import MESSAGE_LIMIT, error_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +19,6 @@ class ExitMapping:
 
     code: ExitCode
     hint: str = ""
-
-
-class _ConnectionFailure(NamedTuple):
-    """A kind of failed connection, recognised by any of its signs in gRPC's details."""
-
-    signs: tuple[str, ...]
-    problem: str
-    hint: str
 
 
 BY_REASON: Final[Mapping[str, ExitMapping]] = {
@@ -77,54 +68,17 @@ _BY_CODE: Final[Mapping[grpc.StatusCode, ExitMapping]] = {
         ExitCode.UNREACHABLE, "is it a swarmd, and as new as this swarmctl? see `swarmctl version`"
     ),
 }
-# Texts in gRPC's details of a failed connection, each with a problem and a hint.
-_CONNECTION_FAILURES: Final = (
-    _ConnectionFailure(
-        ("connection refused",), "no swarmd answers at {server}", "start one with `swarmd`, or give --server"
-    ),
-    _ConnectionFailure(
-        ("dns", "errors resolving", "address lookup"), "no such host: {server}", "check --server"
-    ),
-    _ConnectionFailure(
-        ("security handshaker",), "the file of --tls-ca holds no certificate", "check --tls-ca"
-    ),
-    _ConnectionFailure(("wrong_version_number",), "{server} speaks no TLS", "leave --tls-ca out"),
-    _ConnectionFailure(
-        ("hostname verification",), "the certificate of {server} names another host", "check --server"
-    ),
-    _ConnectionFailure(
-        ("socket closed",),
-        "{server} closes the connection",
-        "give --tls-ca if it wants TLS, --tls-cert and --tls-key if it asks for a certificate",
-    ),
-    _ConnectionFailure(("expired",), "the certificate of {server} has expired", "give the server a new one"),
-    _ConnectionFailure(
-        ("certificate_verify_failed",), "nobody vouches for the certificate of {server}", "check --tls-ca"
-    ),
-)
 OTHER_ERROR: Final = ExitMapping(ExitCode.NEGATIVE, "the log of swarmd says more")
 
 
 def explain(error: grpc.RpcError, *, server: str) -> ProgramExit:
     """Returns the exit code, message and hint for an error of a call to `server`."""
-    wire = unpack(error)
-    if not wire.reason and wire.code is grpc.StatusCode.UNAVAILABLE:
-        return _unreachable(wire.message, server=server)
-    if not wire.reason and wire.code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return ProgramExit(
-            ExitCode.UNREACHABLE,
-            f"swarmd at {server} did not answer in time",
-            hint="the outcome is unknown; look, and repeat it",
-        )
-    meaning = BY_REASON.get(wire.reason) or _BY_CODE.get(wire.code, OTHER_ERROR)
-    return _exit(wire, meaning)
-
-
-def _exit(wire: WireError, meaning: ExitMapping) -> ProgramExit:
-    message = one_line(wire.message, MESSAGE_LIMIT)
-    faults = "; ".join(_fault(violation) for violation in wire.violations)
-    if faults:
-        message = one_line(faults, MESSAGE_LIMIT)
+    found = error_of(error, server=server)
+    if isinstance(found, Unreachable | NoAnswer):
+        return ProgramExit(ExitCode.UNREACHABLE, found.message, hint=found.hint)
+    meaning = BY_REASON.get(found.reason) or _BY_CODE.get(error.code(), OTHER_ERROR)
+    faults = "; ".join(_fault(violation) for violation in found.violations)
+    message = one_line(faults or found.message, MESSAGE_LIMIT)
     # A hint of the server is more specific than ours.
     return ProgramExit(meaning.code, message, hint="" if "; " in message else meaning.hint)
 
@@ -132,16 +86,3 @@ def _exit(wire: WireError, meaning: ExitMapping) -> ProgramExit:
 def _fault(violation: Violation) -> str:
     place, message = violation.place, violation.message
     return message if message.startswith(place) else f"{place}: {message}"
-
-
-def _unreachable(detail: str, *, server: str) -> ProgramExit:
-    lowered = detail.lower()
-    for failure in _CONNECTION_FAILURES:
-        if any(sign in lowered for sign in failure.signs):
-            return ProgramExit(ExitCode.UNREACHABLE, failure.problem.format(server=server), hint=failure.hint)
-    cause = one_line(detail.rsplit("last error: ", 1)[-1], 200)
-    return ProgramExit(
-        ExitCode.UNREACHABLE,
-        f"no swarmd answers at {server} ({cause})",
-        hint="start one with `swarmd`, or give --server; give --tls-ca if it wants TLS",
-    )

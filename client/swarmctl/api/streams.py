@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import grpc
 
@@ -22,6 +22,8 @@ from amplifier_swarm.v1.operator_service_pb2 import (
     WatchEventsRequest,
 )
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from amplifier_swarm_client.blocking.connection import StreamHandle
+from amplifier_swarm_client.timeouts import Deadline
 from swarmctl.console import print_err
 
 Item = TypeVar("Item")
@@ -29,43 +31,6 @@ Item = TypeVar("Item")
 # A restart takes a second or two; a long outage is polled seldom.
 _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 5.0
-
-
-class Deadline:
-    """A time limit for a stream; without a limit for None."""
-
-    def __init__(self, within_s: float | None) -> None:
-        self._end_s = None if within_s is None else time.monotonic() + within_s
-
-    def remaining_s(self) -> float | None:
-        """Returns the remaining seconds in the form that gRPC takes."""
-        return None if self._end_s is None else max(0.0, self._end_s - time.monotonic())
-
-    @property
-    def expired(self) -> bool:
-        """True when the time is over."""
-        return self.remaining_s() == 0.0
-
-
-class StreamHandle:
-    """A handle by which another thread cancels a stream."""
-
-    def __init__(self) -> None:
-        self.cancelled = False
-        self._call: Any = None
-
-    def attach(self, call: Iterator[Item]) -> Iterator[Item]:
-        """Registers the open call, and cancels it if the handle is cancelled already."""
-        self._call = call
-        if self.cancelled:
-            self.cancel()
-        return call
-
-    def cancel(self) -> None:
-        """Cancels the open call and every later one."""
-        self.cancelled = True
-        if self._call is not None:
-            self._call.cancel()
 
 
 def _report_server_away() -> None:

@@ -3,18 +3,17 @@
 Invariant: nothing is dialled, and gRPC is not even imported, before a command asks for `stub`.
 """
 
-import os
 import shlex
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
-from amplifier_swarm.credentials import discovered_token_file, find_token, read_token
+from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
-from amplifier_swarm.program import check_threads
-from amplifier_swarm.state_paths import TOKEN, ProjectState, latest_run, working_folder
-from swarmctl.cli.options import DEFAULT_SERVER, GlobalOptions
+from amplifier_swarm.state_paths import TOKEN
+from amplifier_swarm_client import settings
+from swarmctl.cli.options import GlobalOptions
 from swarmctl.render.printer import Printer
 
 if TYPE_CHECKING:
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
     from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
     from swarmctl.api.connection import Connection
     from swarmctl.api.reading_server import ReadingServer
-
-# The threads of gRPC.
-THREADS: Final = 8
-# How tokens of operators begin.
-_OPERATOR_TOKEN: Final = "swt1_operator_"  # noqa: S105  # a prefix
 
 
 class CommandContext:
@@ -58,8 +52,11 @@ class CommandContext:
 
         Where the server has ended, a server of this command's own serves the database until the command has ended.
         """
-        if self._connection is None and (state := _ended_project(self.options)) is not None:
-            _refuse_operator_in_session(read_token(state.folder / TOKEN))
+        if (
+            self._connection is None
+            and (state := settings.ended_project(self.options.connection)) is not None
+        ):
+            settings.refuse_operator_in_session(read_token(state.folder / TOKEN))
             # Imported here: most commands find a server that runs.
             from amplifier_swarm.channel import Endpoint  # noqa: PLC0415
             from swarmctl.api.reading_server import ReadingServer  # noqa: PLC0415
@@ -94,7 +91,7 @@ class CommandContext:
     @property
     def tls_ca(self) -> Path | None:
         """The file with the CA of the server: as given, or the one that the server of this project made."""
-        return _ca_of(self.options)
+        return settings.ca_of(self.options.connection)
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +104,10 @@ class CommandContext:
         self._connection.close()
         if self._reading_server is not None:
             self._reading_server.close()
-        if self._connection.unreachable(error) and (state := _ended_project(self.options)) is not None:
+        if (
+            self._connection.unreachable(error)
+            and (state := settings.ended_project(self.options.connection)) is not None
+        ):
             raise ProgramExit(
                 ExitCode.UNREACHABLE,
                 "the server of this folder has ended",
@@ -125,118 +125,13 @@ def connect(endpoint: "Endpoint") -> "Connection":
 
 
 def endpoint_of(options: GlobalOptions, *, with_token: bool = True) -> "Endpoint":
-    """Returns the server and the credentials that the common options describe.
+    """Returns the server and the credentials that the common options describe; raises as `find_endpoint`."""
+    # Imported here: as above.
+    from amplifier_swarm_client.endpoint import find_endpoint  # noqa: PLC0415
 
-    Raises:
-        ProgramExit: an option is wrong, or no token can be used.
-    """
-    from amplifier_swarm.channel import Endpoint, check_address  # noqa: PLC0415  # as above
-    from swarmctl.api.connection import pinned  # noqa: PLC0415
-
-    server = check_address(server_of(options), name="--server")
-    tls_ca = _ca_of(options)
-    _check_certificate(options)
-    token = _token_of(options) if with_token else ""
-    if _is_discovered(options):
-        _refuse_operator_in_session(token)
-    check_threads(THREADS)
-    fingerprint = options.tls_ca_fingerprint
-    return pinned(
-        Endpoint(server, token, tls_ca, options.tls_cert, options.tls_key, tls_ca_fingerprint=fingerprint)
-    )
-
-
-def _ca_of(options: GlobalOptions) -> Path | None:
-    """Returns the CA file: as given, else the one of the project's server, if that is the server to dial."""
-    if options.tls_ca is not None or options.tls_ca_fingerprint:
-        return options.tls_ca
-    state = _dialled_project(options)
-    return None if state is None else state.server_ca()
-
-
-def _check_certificate(options: GlobalOptions) -> None:
-    """Raises ProgramExit unless the client's certificate is complete; gRPC's own error names no file."""
-    cert, key = options.tls_cert, options.tls_key
-    if (cert is None) != (key is None):
-        raise ProgramExit(ExitCode.USAGE, "--tls-cert and --tls-key go together", hint="give both or neither")
-    if cert is None:
-        return
-    if options.tls_ca is None and not options.tls_ca_fingerprint:
-        raise ProgramExit(
-            ExitCode.USAGE, "--tls-cert needs TLS", hint="give --tls-ca or --tls-ca-fingerprint too"
-        )
-    # Imported here: few clients have a certificate.
-    import ssl  # noqa: PLC0415
-
-    try:
-        # Without a password, an encrypted key would be asked for at the terminal.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(cert, key, password="")
-    except ssl.SSLError as error:
-        raise ProgramExit(
-            ExitCode.USAGE,
-            f"{cert} and {key} are not a certificate and its key",
-            hint="check --tls-cert and --tls-key; the key must not be encrypted",
-        ) from error
-    except OSError as error:
-        raise ProgramExit(
-            ExitCode.USAGE,
-            f"can't read {cert} or {key}: {error.strerror}",
-            hint="check --tls-cert and --tls-key",
-        ) from error
+    return find_endpoint(options.connection, with_token=with_token)
 
 
 def server_of(options: GlobalOptions) -> str:
-    """Returns the address of the server: as given, else that of the project, else the default.
-
-    Server and token of a project go together: with a given token, the default server is meant.
-    """
-    state = _dialled_project(options)
-    return options.server or (None if state is None else state.server_address()) or DEFAULT_SERVER
-
-
-def _token_of(options: GlobalOptions) -> str:
-    state = _dialled_project(options)
-    return find_token(options.token_file) if state is None else read_token(state.folder / TOKEN)
-
-
-def _dialled_project(options: GlobalOptions) -> ProjectState | None:
-    """Returns the state of the project whose server is dialled; None if the options name a server or a token.
-
-    It is that of the latest run in this folder, unless that has ended and the project has a server that runs.
-    """
-    if options.server or not _is_discovered(options):
-        return None
-    run = latest_run(working_folder())
-    if run is not None and run.server_address():
-        return run
-    file = discovered_token_file()
-    if file is None:
-        return run
-    project = ProjectState(project=working_folder(), folder=file.parent)
-    return project if run is None or project.served() else run
-
-
-def _ended_project(options: GlobalOptions) -> ProjectState | None:
-    """Returns the state of the project whose server has ended; None if one runs, or there is none."""
-    state = _dialled_project(options)
-    if state is None or state.served() or not state.db.is_file():
-        return None
-    return state if (state.folder / TOKEN).is_file() else None
-
-
-def _is_discovered(options: GlobalOptions) -> bool:
-    return options.token_file is None and not os.environ.get("SWARM_TOKEN", "").strip()
-
-
-def _refuse_operator_in_session(token: str) -> None:
-    """Refuses the operator's token that a session has not been given but found.
-
-    A fence against accidents: whoever means harm reads the file. See docs/guarantees.md.
-    """
-    session_id = os.environ.get("SWARM_SESSION_ID", "")
-    if session_id and token.startswith(_OPERATOR_TOKEN):
-        raise ProgramExit(
-            ExitCode.DENIED,
-            f"session {session_id} may not use the operator's token of its project",
-            hint="leave orders to people, or pass a token that was made for this by --token-file",
-        )
+    """Returns the address of the server: as given, else that of the project, else the default."""
+    return settings.server_of(options.connection)

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Final, get_type_hints
 import typer
 
 from amplifier_swarm.fingerprint import fingerprint
+from amplifier_swarm_client.settings import ConnectionSettings
 from swarmctl.cli.paths import expanded
 from swarmctl.render.printer import Output
 
-DEFAULT_SERVER: Final = "127.0.0.1:7433"
 PANEL: Final = "Common options"
 
 
@@ -141,6 +141,18 @@ class GlobalOptions:
     utc: bool = False
     # The flags given on the command line; some commands refuse some of them.
     given: frozenset[str] = frozenset()
+
+    @property
+    def connection(self) -> ConnectionSettings:
+        """The settings of the connection."""
+        return ConnectionSettings(
+            server=self.server,
+            token_file=self.token_file,
+            tls_ca=self.tls_ca,
+            tls_ca_fingerprint=self.tls_ca_fingerprint,
+            tls_cert=self.tls_cert,
+            tls_key=self.tls_key,
+        )
 
 
 _ANNOTATIONS: Final[Mapping[str, Any]] = {

@@ -17,6 +17,7 @@ import grpc
 from amplifier_swarm.v1.event_pb2 import Event
 from amplifier_swarm.v1.operator_service_pb2 import TailLogRequest
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from amplifier_swarm_client.blocking.connection import StreamHandle
 from swarmctl.api import streams
 from swarmctl.render.logs import line_text, log_lines
 from swarmctl.tui.snapshot import Query, SwarmSnapshot, fetch_snapshot
@@ -119,7 +120,7 @@ class LogReader:
     """A thread that follows the output of one attempt; `pop_lines` returns what has arrived."""
 
     def __init__(self, stub: OperatorServiceStub, task_id: str, attempt: int) -> None:
-        self._handle = streams.StreamHandle()
+        self._handle = StreamHandle()
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
         request = TailLogRequest(task_id=task_id, attempt=attempt, follow=True, tail=ENTRIES_BEFORE)
         run_in_background("watch-log", lambda: self._read(stub, request))

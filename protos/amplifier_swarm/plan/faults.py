@@ -35,6 +35,7 @@ class PlanRefused(ProgramExit):
 
     def __init__(self, file: str, faults: Sequence[Fault], *, more: int = 0) -> None:
         super().__init__(ExitCode.USAGE, f"{file} is not imported")
+        self.faults = faults
         self._lines = list(report_lines(file, faults, more=more))
 
     def line(self, program: str) -> str:

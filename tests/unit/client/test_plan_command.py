@@ -53,7 +53,7 @@ def test_plan_needs_no_server(alone: Ctl) -> None:
 def test_plan_says_that_no_server_answers_unless_one_was_named(
     alone: Ctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swarmctl.cli.context.DEFAULT_SERVER", "127.0.0.1:1")
+    monkeypatch.setattr("amplifier_swarm_client.settings.DEFAULT_SERVER", "127.0.0.1:1")
     quiet = alone("plan", "plan.yaml")
     named = alone("plan", "plan.yaml", "--server", "127.0.0.1:1")
 
