@@ -14,6 +14,11 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "swarmctl convert tasks.md --prefix login-",
     ),
     "export": ("swarmctl export tasks-now.yaml", "swarmctl export --status failed"),
+    "add": (
+        "swarmctl add 2.7 --name 'Write the help' --files docs/help.md --dependencies 2.1",
+        "swarmctl add",
+    ),
+    "edit": ("swarmctl edit 2.1", "swarmctl edit 2.1 --set priority=high --set 'checks=[make test]'"),
     "status": ("swarmctl status", "swarmctl status -o json"),
     "list": ("swarmctl list --status in_progress", "swarmctl list --phase tests --search login"),
     "show": ("swarmctl show 2.1", "swarmctl show 2.1 -o json"),

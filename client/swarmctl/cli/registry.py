@@ -63,6 +63,8 @@ COMMANDS: Final = {
         Command("convert", CommandPanel.PLANS, "Print the task list of another tool as a task file."),
         Command("plan", CommandPanel.PLANS, "Forecast a task file: time, cost, and what will not work."),
         Command("export", CommandPanel.PLANS, "Write all tasks as a task file."),
+        Command("add", CommandPanel.PLANS, "Add one task, by options or in an editor."),
+        Command("edit", CommandPanel.PLANS, "Change the definition of one task, in an editor or by options."),
         Command("status", CommandPanel.LOOK, "Show the swarm at a glance."),
         Command("list", CommandPanel.LOOK, "List tasks."),
         Command("show", CommandPanel.LOOK, "Show one task with all its attempts."),

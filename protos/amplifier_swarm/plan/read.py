@@ -61,7 +61,7 @@ def plan_of(source: Source, *, strict: bool = False) -> Plan:
 
 
 def _plan_of(source: Source, *, strict: bool) -> Plan:
-    return plan_of_document(source.name, _composed(source), strict=strict)
+    return plan_of_document(source.name, composed_of(source), strict=strict)
 
 
 def plan_of_document(file: str, composed: Composed, *, strict: bool = False) -> Plan:
@@ -88,7 +88,7 @@ def plan_of_document(file: str, composed: Composed, *, strict: bool = False) -> 
     )
 
 
-def _composed(source: Source) -> Composed:
+def composed_of(source: Source) -> Composed:
     """Reads the document as JSON if it is JSON, else as YAML."""
     if not is_json_like(source.text):
         return compose(source)

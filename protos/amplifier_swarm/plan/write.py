@@ -34,6 +34,12 @@ def plan_text(tasks: Iterable[PlannedTask], concurrency: Mapping[str, int] = NO_
         yield "tasks: []\n"
 
 
+def task_text(task: PlannedTask) -> str:
+    """Returns the definition of one task as the fields of a task file, without its status."""
+    fields = {name: value for name, value in task_document(task).items() if name != "status"}
+    return "".join(f"{line}\n" for line in _mapping(fields, ""))
+
+
 def plan_document(
     tasks: Iterable[PlannedTask], concurrency: Mapping[str, int] = NO_NUMBERS
 ) -> Mapping[str, Value]:
