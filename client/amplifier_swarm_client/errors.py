@@ -16,6 +16,8 @@ class SwarmError(Exception):
         reason: str = "",
         data: Mapping[str, str] | None = None,
         violations: Sequence[Violation] = (),
+        passing: bool = False,
+        sent: bool = True,
     ) -> None:
         super().__init__(f"{message}; {hint}" if hint else message)
         self.message = message
@@ -26,6 +28,9 @@ class SwarmError(Exception):
         self.data = data or {}
         # The faults of a request or of a plan, by place.
         self.violations = violations
+        # True if the server is away for a moment. The outcome of a call that was sent is then unknown.
+        self.passing = passing
+        self.sent = sent
 
     def _text(self, key: str) -> str:
         return self.data.get(key, "")
@@ -40,14 +45,7 @@ class Misconfigured(SwarmError):
 
 
 class Unreachable(SwarmError):
-    """No server answers.
-
-    `sent` is False if the call has certainly not reached a server; else its outcome is unknown.
-    """
-
-    def __init__(self, message: str, *, hint: str = "", sent: bool = True) -> None:
-        super().__init__(message, hint=hint)
-        self.sent = sent
+    """No server answers."""
 
 
 class NoAnswer(SwarmError):

@@ -61,7 +61,13 @@ def error_of(error: grpc.RpcError, *, server: str) -> SwarmError:
         )
     kind = BY_REASON.get(wire.reason, SwarmError)
     message = one_line(wire.message, MESSAGE_LIMIT)
-    return kind(message, reason=wire.reason, data=wire.metadata, violations=wire.violations)
+    return kind(
+        message,
+        reason=wire.reason,
+        data=wire.metadata,
+        violations=wire.violations,
+        passing=wire.code is grpc.StatusCode.UNAVAILABLE,
+    )
 
 
 def _unreachable(detail: str, *, server: str) -> Unreachable:
@@ -69,10 +75,12 @@ def _unreachable(detail: str, *, server: str) -> Unreachable:
     sent = not lowered.startswith(_NOT_SENT)
     for failure in _CONNECTION_FAILURES:
         if any(sign in lowered for sign in failure.signs):
-            return Unreachable(failure.problem.format(server=server), hint=failure.hint, sent=sent)
+            problem = failure.problem.format(server=server)
+            return Unreachable(problem, hint=failure.hint, passing=True, sent=sent)
     cause = one_line(detail.rsplit("last error: ", 1)[-1], 200)
     return Unreachable(
         f"no swarmd answers at {server} ({cause})",
         hint="start one with `swarmd`, or give --server; give --tls-ca if it wants TLS",
+        passing=True,
         sent=sent,
     )

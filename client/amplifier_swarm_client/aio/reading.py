@@ -31,14 +31,15 @@ from amplifier_swarm_client.errors import Misconfigured
 from amplifier_swarm_client.results import TaskLogLine
 from amplifier_swarm_client.settings import ConnectionSettings
 from amplifier_swarm_client.timeouts import PATIENCE_S
+from amplifier_swarm_client.transport import AioTransport
 
 
 class Reader:
     """A connection to a swarm, and what can be read of it."""
 
     def __init__(self, endpoint: Endpoint, *, patience_s: float = PATIENCE_S) -> None:
-        self._connection = CallConnection(endpoint, patience_s=patience_s)
-        self._first = CallConnection(endpoint, patience_s=0)
+        self._connection = CallConnection(AioTransport(endpoint), patience_s=patience_s)
+        self._first = CallConnection(AioTransport(endpoint), patience_s=0)
 
     @classmethod
     def connect(cls, server: str = "", *, patience_s: float = PATIENCE_S, **settings: Any) -> Self:

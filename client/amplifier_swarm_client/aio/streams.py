@@ -18,7 +18,7 @@ from amplifier_swarm.v1.operator_service_pb2 import (
     WatchEventsRequest,
 )
 from amplifier_swarm_client.aio.connection import CallConnection, StreamHandle
-from amplifier_swarm_client.errors import NoAnswer, Unreachable
+from amplifier_swarm_client.errors import NoAnswer, SwarmError
 from amplifier_swarm_client.timeouts import Deadline, ReconnectWait
 
 Item = TypeVar("Item")
@@ -123,8 +123,9 @@ async def _reopening(
             if deadline.remaining_s() is not None:
                 return
             raise
-        except Unreachable:
-            pass
+        except SwarmError as error:
+            if not error.passing:
+                raise
         if handle is not None and handle.cancelled:
             return
         if backoff.fresh:

@@ -1,6 +1,6 @@
 """Waits for the ends of tasks, by events."""
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -101,12 +101,17 @@ def _may_be_last(event: Event) -> bool:
 
 
 async def stopped_tasks(
-    connection: CallConnection, answer: EmergencyStopResponse, silent: set[str], *, within_s: float
+    connection: CallConnection,
+    answer: EmergencyStopResponse,
+    silent: set[str],
+    *,
+    within_s: float,
+    on_wait: Callable[[int], None] = lambda _workers: None,
 ) -> AsyncGenerator[GetTaskResponse, None]:
     """Yields each task whose sessions an emergency stop ends, when they are proven gone.
 
     It ends when each task that is left is held by a worker out of reach, or when the time is over. `silent` has these
-    workers; it is kept up to date.
+    workers; it is kept up to date. `on_wait` is called with the number of the workers that are waited for.
     """
     silent |= {worker.worker for worker in answer.workers if not worker.reachable}
     request = ListTasksRequest(statuses=[TaskStatus.TASK_STATUS_KILLING])
@@ -119,6 +124,7 @@ async def stopped_tasks(
         silent |= {worker.name for worker in workers.workers if worker.status in _OUT_OF_REACH}
     if set(waited_for.values()) <= silent:
         return
+    on_wait(len(set(waited_for.values()) - silent))
     stream = streams.events(connection, after=answer.swarm.last_event_seq, within_s=within_s)
     async with aclosing(stream):
         async for batch in stream:

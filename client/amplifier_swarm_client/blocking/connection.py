@@ -7,8 +7,6 @@ from typing import Any, Final
 
 import grpc
 
-from amplifier_swarm.channel import Endpoint
-from amplifier_swarm_client.errors import Unreachable
 from amplifier_swarm_client.failures import error_of
 from amplifier_swarm_client.timeouts import DEADLINE_S, PATIENCE_S, Deadline, ReconnectWait
 from amplifier_swarm_client.transport import BlockingTransport
@@ -46,11 +44,11 @@ class StreamHandle:
 class CallConnection:
     """A channel to one server. All errors of calls are SwarmError."""
 
-    def __init__(self, endpoint: Endpoint, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, transport: BlockingTransport, *, patience_s: float = PATIENCE_S) -> None:
         """`patience_s` is how long a call is repeated while the server is away; 0 for never."""
-        self.server = endpoint.server
+        self.server = transport.server
         self._patience_s = patience_s
-        self._transport = BlockingTransport(endpoint)
+        self._transport = transport
 
     def call(self, method: str, request: Any, *, timeout_s: float = DEADLINE_S) -> Any:
         """Makes a call and returns its answer; repeats it while the server is away, if that is safe."""
@@ -75,7 +73,7 @@ class CallConnection:
             except grpc.RpcError as failed:
                 error = error_of(failed, server=self.server)
                 # A call that has not reached the server may always be made again.
-                again = isinstance(error, Unreachable) and (safe or not error.sent)
+                again = error.passing and (safe or not error.sent)
                 if not again or patience.expired:
                     raise error from failed
             time.sleep(backoff.next_s())

@@ -19,7 +19,7 @@ from amplifier_swarm.v1.operator_service_pb2 import (
     WatchEventsRequest,
 )
 from amplifier_swarm_client.blocking.connection import CallConnection, StreamHandle
-from amplifier_swarm_client.errors import NoAnswer, Unreachable
+from amplifier_swarm_client.errors import NoAnswer, SwarmError
 from amplifier_swarm_client.timeouts import Deadline, ReconnectWait
 
 Item = TypeVar("Item")
@@ -121,8 +121,9 @@ def _reopening(
             if deadline.remaining_s() is not None:
                 return
             raise
-        except Unreachable:
-            pass
+        except SwarmError as error:
+            if not error.passing:
+                raise
         if handle is not None and handle.cancelled:
             return
         if backoff.fresh:

@@ -1,36 +1,17 @@
 """A connection to one swarmd: the stub, and errors as exits of the program."""
 
-from typing import TYPE_CHECKING
-
 import grpc
 
-from amplifier_swarm.channel import Endpoint, dial_blocking
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from amplifier_swarm_client.blocking.connection import CallConnection
+from amplifier_swarm_client.transport import BlockingTransport
 from swarmctl.api.errors import explain
 
-if TYPE_CHECKING:
-    from grpc_health.v1.health_pb2_grpc import HealthStub
 
-
-class Connection:
+class Connection(BlockingTransport):
     """A channel and its stubs; gRPC connects with the first call."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._server = endpoint.server
-        self._channel = dial_blocking(endpoint)
-        self.stub = OperatorServiceStub(self._channel)
-
-    @property
-    def health(self) -> "HealthStub":
-        """The methods of the server's health service."""
-        # Imported here: only `ping` calls it.
-        from grpc_health.v1.health_pb2_grpc import HealthStub  # noqa: PLC0415
-
-        return HealthStub(self._channel)
-
-    def close(self) -> None:
-        """Ends all open calls and closes the channel."""
-        self._channel.close()
+    stub: OperatorServiceStub
 
     def unreachable(self, error: BaseException | None) -> bool:
         """Returns whether the error says that no server answers."""
@@ -39,4 +20,18 @@ class Connection:
     def raise_as_exit(self, error: BaseException | None) -> None:
         """Raises the ProgramExit of a gRPC error; ignores other errors and None."""
         if isinstance(error, grpc.RpcError):
-            raise explain(error, server=self._server) from error
+            raise explain(error, server=self.server) from error
+
+
+class StubTransport(BlockingTransport):
+    """The channel of a stub that somebody else closes."""
+
+    def __init__(self, stub: OperatorServiceStub) -> None:
+        self.server = ""
+        self.stub = stub
+        self.metadata = ()
+
+
+def calls_of(stub: OperatorServiceStub) -> CallConnection:
+    """Returns the calls of the Python client over a stub. They are not repeated: a command reports an outage."""
+    return CallConnection(StubTransport(stub), patience_s=0)

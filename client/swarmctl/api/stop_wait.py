@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from amplifier_swarm.documents.stops import Reach, StopReceipt, WorkerReceipt
-from amplifier_swarm.v1.event_pb2 import EventKind
 from amplifier_swarm.v1.operator_service_pb2 import (
     EmergencyStopResponse,
     GetTaskRequest,
@@ -18,28 +17,25 @@ from amplifier_swarm.v1.operator_service_pb2 import (
     StoppingWorker,
 )
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
-from amplifier_swarm.v1.swarm_pb2 import Worker, WorkerStatus
+from amplifier_swarm.v1.swarm_pb2 import Worker
 from amplifier_swarm.v1.task_pb2 import DisconnectPolicy, TaskStatus
+from amplifier_swarm_client.blocking import waits
 from swarmctl import text_format
 from swarmctl.api import streams
-from swarmctl.api.paging import TaskList
+from swarmctl.api.connection import calls_of
 from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.console import print_err
 
 # A stop gives no grace. Within half of this a guard reports the survivors, and the server notices a silent
 # worker.
 WITHIN_S: Final = 60.0
-_OUT_OF_REACH: Final = frozenset({WorkerStatus.WORKER_STATUS_SUSPECT, WorkerStatus.WORKER_STATUS_GONE})
-_SILENCE: Final = frozenset(
-    {EventKind.EVENT_KIND_WORKER_SUSPECT, EventKind.EVENT_KIND_WORKER_LOST, EventKind.EVENT_KIND_WORKER_LEFT}
-)
 
 
 def wait_for_receipts(stub: OperatorServiceStub, answer: EmergencyStopResponse) -> StopReceipt:
     """Waits until all reachable workers have proven that their sessions are gone; returns the receipts."""
     silent = {worker.worker for worker in answer.workers if not worker.reachable}
     if answer.killing:
-        _wait(stub, silent, after=answer.swarm.last_event_seq)
+        _wait(stub, silent, answer)
     listed = {worker.worker: worker for worker in answer.workers}
     tasks = _tasks_by_worker(stub, answer)
     by = {worker.worker: text_format.iso(worker, "stopped_by") for worker in answer.workers}
@@ -51,26 +47,15 @@ def wait_for_receipts(stub: OperatorServiceStub, answer: EmergencyStopResponse) 
     return StopReceipt(answer, receipts)
 
 
-def _wait(stub: OperatorServiceStub, silent: set[str], *, after: int) -> None:
+def _wait(stub: OperatorServiceStub, silent: set[str], answer: EmergencyStopResponse) -> None:
     """Waits until every task in `killing` is held by a silent worker; keeps `silent` up to date."""
-    killing = TaskList(stub, statuses=[TaskStatus.TASK_STATUS_KILLING]).first(0)
-    waited_for = {task.task_id: task.worker for task in killing}
-    if waited_for:
-        silent |= {worker.name for worker in _workers(stub) if worker.status in _OUT_OF_REACH}
-    if set(waited_for.values()) <= silent:
-        return
-    who = text_format.plural(len(set(waited_for.values()) - silent), "worker")
-    print_err(f"swarmctl: waiting until the sessions of {who} are gone")
-    for batch in streams.events(stub, after=after, within_s=WITHIN_S):
-        for event in batch:
-            if event.status == TaskStatus.TASK_STATUS_KILLED:
-                waited_for.pop(event.task_id, None)
-            elif event.kind in _SILENCE:
-                silent.add(event.worker)
-            elif event.kind == EventKind.EVENT_KIND_WORKER_JOINED:
-                silent.discard(event.worker)
-        if set(waited_for.values()) <= silent:
-            return
+    proven = waits.stopped_tasks(calls_of(stub), answer, silent, within_s=WITHIN_S, on_wait=_report_waiting)
+    for _ in streams.with_rpc_errors(proven):
+        pass
+
+
+def _report_waiting(workers: int) -> None:
+    print_err(f"swarmctl: waiting until the sessions of {text_format.plural(workers, 'worker')} are gone")
 
 
 def _tasks_by_worker(

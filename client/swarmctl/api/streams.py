@@ -1,36 +1,26 @@
-"""Streams of the server that go on over its restarts.
+"""Streams of the Python client with the errors and the messages of swarmctl.
 
-Invariant: a reader waits for the next message and never polls; no message is delivered twice. Make one call
-before: it reports a typo at once, so that the stream has only outages to wait for.
+Make one call before: it reports a typo at once, so that the stream has only outages to wait for.
 """
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import grpc
 
 from amplifier_swarm.v1.event_pb2 import Event
-from amplifier_swarm.v1.operator_service_pb2 import (
-    FollowDatabaseRequest,
-    FollowDatabaseResponse,
-    TailLogRequest,
-    TailLogResponse,
-    WatchEventsRequest,
-)
+from amplifier_swarm.v1.operator_service_pb2 import FollowDatabaseResponse, TailLogRequest, TailLogResponse
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
+from amplifier_swarm_client.blocking import streams
 from amplifier_swarm_client.blocking.connection import StreamHandle
-from amplifier_swarm_client.timeouts import Deadline
+from amplifier_swarm_client.errors import SwarmError
+from swarmctl.api.connection import calls_of
 from swarmctl.console import print_err
 
 Item = TypeVar("Item")
-
-# A restart takes a second or two; a long outage is polled seldom.
-_FIRST_WAIT_S: Final = 0.2
-_LONGEST_WAIT_S: Final = 5.0
 
 
 def _report_server_away() -> None:
@@ -46,21 +36,16 @@ def events(
     within_s: float | None = None,
     on_server_away: Callable[[], None] = _report_server_away,
 ) -> Iterator[list[Event]]:
-    """Yields the events after `after` in batches; with `follow`, without end or for `within_s` seconds.
-
-    `on_server_away` is called when the server is away and the stream waits for it.
-    """
-    request = WatchEventsRequest(after_seq=after, task_id=task_id, follow=follow)
-    deadline = Deadline(within_s)
-
-    def open_stream() -> Iterator[list[Event]]:
-        for answer in stub.WatchEvents(request, timeout=deadline.remaining_s()):
-            if answer.events:
-                request.after_seq = answer.events[-1].seq
-                yield list(answer.events)
-
-    return (
-        _reopening(open_stream, deadline=deadline, on_server_away=on_server_away) if follow else open_stream()
+    """Yields the events after `after` in batches; with `follow`, without end or for `within_s` seconds."""
+    return with_rpc_errors(
+        streams.events(
+            calls_of(stub),
+            after=after,
+            task_id=task_id,
+            follow=follow,
+            within_s=within_s,
+            on_server_away=on_server_away,
+        )
     )
 
 
@@ -72,34 +57,24 @@ def log(
     on_server_away: Callable[[], None] = _report_server_away,
 ) -> Iterator[TailLogResponse]:
     """Yields the output of sessions; with `follow`, until the task has ended or the handle is cancelled."""
-    handle = handle or StreamHandle()
-
-    def open_stream() -> Iterator[TailLogResponse]:
-        for answer in handle.attach(stub.TailLog(request)):
-            if answer.entries:
-                request.after_cursor = answer.entries[-1].cursor
-                yield answer
-
-    if not request.follow:
-        return open_stream()
-    return _reopening(
-        open_stream,
-        deadline=Deadline(None),
-        on_server_away=on_server_away,
-        ends_with_stream=True,
-        handle=handle,
-    )
+    return with_rpc_errors(streams.log(calls_of(stub), request, handle=handle, on_server_away=on_server_away))
 
 
 def database(
     stub: OperatorServiceStub, *, on_server_away: Callable[[], None] = _report_server_away
 ) -> Iterator[FollowDatabaseResponse]:
     """Yields the database and its commits, without end; after a break everything begins again with `begin`."""
-    return _reopening(
-        lambda: stub.FollowDatabase(FollowDatabaseRequest()),
-        deadline=Deadline(None),
-        on_server_away=on_server_away,
-    )
+    return with_rpc_errors(streams.database(calls_of(stub), on_server_away=on_server_away))
+
+
+def with_rpc_errors(items: Iterable[Item]) -> Iterator[Item]:
+    """Yields the items; raises errors of the client as those of gRPC, which commands turn into exits."""
+    try:
+        yield from items
+    except SwarmError as error:
+        if isinstance(error.__cause__, grpc.RpcError):
+            raise error.__cause__ from None
+        raise
 
 
 def tolerate_outage(call: Callable[[], object]) -> None:
@@ -109,37 +84,6 @@ def tolerate_outage(call: Callable[[], object]) -> None:
     except grpc.RpcError as error:
         if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
             raise
-
-
-def _reopening(
-    open_stream: Callable[[], Iterator[Item]],
-    *,
-    deadline: Deadline,
-    on_server_away: Callable[[], None],
-    ends_with_stream: bool = False,
-    handle: StreamHandle | None = None,
-) -> Iterator[Item]:
-    """Yields the items of the stream, and opens the stream again whenever it breaks."""
-    wait_s = 0.0
-    while not deadline.expired:
-        try:
-            for item in open_stream():
-                wait_s = 0.0
-                yield item
-            if ends_with_stream:
-                return
-        except grpc.RpcError as error:
-            if handle is not None and handle.cancelled:
-                return
-            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and deadline.remaining_s() is not None:
-                return
-            if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                raise
-        if wait_s == 0.0:
-            on_server_away()
-        wait_s = min(_LONGEST_WAIT_S, max(_FIRST_WAIT_S, wait_s * 2))
-        # Jitter spreads the reconnects of many clients.
-        time.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311  # no secret
 
 
 def coalesced(batches: Iterable[list[Item]], *, pause_s: float) -> Iterator[list[Item]]:

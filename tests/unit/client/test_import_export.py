@@ -11,8 +11,8 @@ import pytest
 from amplifier_swarm.errors import Violation, WireError
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.task_pb2 import TaskDefinition, TaskStatus
+from amplifier_swarm_client.plan_source import MESSAGE_BYTES
 from support.operator import FakeOperator
-from swarmctl.api.plan_upload import MESSAGE_BYTES
 from unit.client.conftest import Ctl
 
 PLAN = """\

@@ -278,7 +278,7 @@ def test_watch_on_a_terminal_draws_a_board_where_textual_is_missing(
         raise KeyboardInterrupt
 
     # The user leaves where the command waits for the server.
-    monkeypatch.setattr("swarmctl.api.streams.time.sleep", sleep)
+    monkeypatch.setattr("amplifier_swarm_client.blocking.connection.time.sleep", sleep)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setattr("swarmctl.commands.watch.find_spec", lambda _: None)
 
