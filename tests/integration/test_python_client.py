@@ -3,10 +3,12 @@
 import asyncio
 import gc
 import inspect
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grpc.aio import UnaryStreamCall
@@ -30,7 +32,9 @@ from amplifier_swarm_client import (
     TokenInvalid,
     Unreachable,
     WaitTimedOut,
+    WorkerConnected,
 )
+from contract.repository import ROOT
 from support.grpc_worker import RECEIPT, GrpcWorker
 from support.server import Server, server
 from support.waiting import eventually
@@ -364,3 +368,39 @@ async def _status(swarm: Swarm, task_id: str, status: TaskStatus) -> bool:
 def _streams() -> list[object]:
     """The open calls of streams in this process."""
     return [found for found in gc.get_objects() if isinstance(found, UnaryStreamCall) and not found.done()]
+
+
+CHECKS: dict[str, Callable[[Any], bool]] = {
+    "get_task": lambda found: found.task.task_id == "a",
+    "get_all_tasks": lambda found: [task.task_id for task in found] == ["b"],
+    "get_blocked_tasks": lambda found: found == [("b", ("a",))],
+    "get_tasks_summary": lambda found: found["blocked"] == 1,
+    "add_task_dependency": lambda found: found.blocked_by == ("a",),
+    "kill_task_sessions": lambda found: found.task.status == "killed",
+    "get_all_workers": lambda found: [worker.name for worker in found] == ["w1"],
+    "get_worker": lambda found: found[0].slots == 1,
+    "find_dead_workers": lambda found: found == [],
+    "find_orphaned_tasks": lambda found: [task.task_id for task in found] == ["a"],
+    "reset_orphaned_tasks": lambda found: isinstance(found, WorkerConnected),
+    "get_task_log": lambda found: {event.task_id for event in found} == {"a"},
+    "get_recent_log": lambda found: found[0].seq == 1,
+}
+
+
+async def test_each_row_of_the_table_for_the_predecessor_does_what_it_says(
+    swarm: Swarm, served: Server
+) -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `(.+)` \|$", (ROOT / "docs/python.md").read_text(), re.MULTILINE)
+    assert [name for name, _ in rows] == list(CHECKS)
+    await swarm.add([task("a"), task("b", "a"), task("c"), task("d")])
+    worker = GrpcWorker(served.client())
+    await worker.start(await worker.claim())
+
+    for name, expression in rows:
+        space: dict[str, Any] = {}
+        exec(f"async def row(swarm):\n    return {expression}", space)
+        try:
+            found = await space["row"](swarm)
+        except WorkerConnected as refused:
+            found = refused
+        assert CHECKS[name](found), (name, found)

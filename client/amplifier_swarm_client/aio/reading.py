@@ -185,6 +185,14 @@ class Reader:
                         text=found.text,
                     )
 
+    async def events(self, *, after: int = 0, task_id: str = "") -> AsyncGenerator[types.Event, None]:
+        """Yields the events after one that are kept, up to the latest; with `task_id` those of one task."""
+        batches = streams.events(self._connection, after=after, task_id=task_id, follow=False)
+        async with aclosing(batches):
+            async for batch in batches:
+                for event in batch:
+                    yield value_of(event, types.Event)
+
     async def watch(
         self, *, after: int | None = None, task_id: str = ""
     ) -> AsyncGenerator[types.Event, None]:

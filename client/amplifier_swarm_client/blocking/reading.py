@@ -186,6 +186,14 @@ class Reader:
                         text=found.text,
                     )
 
+    def events(self, *, after: int = 0, task_id: str = "") -> Generator[types.Event, None, None]:
+        """Yields the events after one that are kept, up to the latest; with `task_id` those of one task."""
+        batches = streams.events(self._connection, after=after, task_id=task_id, follow=False)
+        with closing(batches):
+            for batch in batches:
+                for event in batch:
+                    yield value_of(event, types.Event)
+
     def watch(self, *, after: int | None = None, task_id: str = "") -> Generator[types.Event, None, None]:
         """Yields events without end, and goes on after outages: each once, in order.
 
