@@ -10,7 +10,7 @@ import pytest
 from contract.repository import ROOT
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
-ROOMS = ("protos/amplifier_swarm", "server/swarmd", "worker/swarm_worker", "client/swarmctl")
+ROOMS = ("protos/amplifier_swarm", "server/swarmd", "worker/swarm_worker", "client")
 # The messages stand in the first column. The part of a message that differs is `…` in the guide and in `texts`.
 MESSAGES = re.findall(r"^\|[^|`]*`([^`|]{12,})`[^|]*\|", PAGE, re.MULTILINE)
 FEWEST = 33
