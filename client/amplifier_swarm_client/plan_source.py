@@ -59,10 +59,14 @@ def read(source: PlanSource | TaskFileText) -> tuple[Plan | None, list[PlannedTa
 
 
 def messages(
-    tasks: Iterable[PlannedTask], *, concurrency: Mapping[str, int], clear: bool, dry_run: bool
+    tasks: Iterable[PlannedTask], *, plan: Plan | None, clear: bool, dry_run: bool
 ) -> Iterator[AddTasksRequest]:
-    """Yields the messages that carry the tasks."""
-    request, size = AddTasksRequest(clear=clear, dry_run=dry_run, concurrency=concurrency), 0
+    """Yields the messages that carry the tasks, with what the plan says about all of them."""
+    request, size = AddTasksRequest(clear=clear, dry_run=dry_run), 0
+    if plan is not None:
+        request.concurrency.update(plan.concurrency)
+    if plan is not None and plan.budget is not None:
+        request.budget.CopyFrom(plan.budget)
     for task in tasks:
         weight = task.ByteSize()
         if size and size + weight > MESSAGE_BYTES:

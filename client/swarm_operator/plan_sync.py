@@ -110,7 +110,7 @@ class PlanSync:
     async def _text(self, plan: Document) -> PlanText:
         spec, target = plan["spec"], plan["spec"].get("target", "")
         if (source := spec.get("tasksFrom")) is None:
-            kept = {name: spec[name] for name in ("tasks", "concurrency") if name in spec}
+            kept = {name: spec[name] for name in ("tasks", "concurrency", "budget") if name in spec}
             return PlanText(json.dumps(kept, indent=1), target=target)
         name, key = source["configMap"], source.get("key", "tasks.yaml")
         texts = await self._cluster.config_map(name)
@@ -151,6 +151,8 @@ class PlanSync:
         name = plan["metadata"]["name"]
         try:
             parsed = plan_of(Source(name, found.text))
+            if parsed.budget is not None and not parsed.budget.name:
+                parsed.budget.name = name  # the plans of a namespace share a swarm, and no budget
             for task in parsed.tasks if found.target else ():
                 task.definition.labels[TARGET] = found.target
             reply = await self._swarm.add(parsed)

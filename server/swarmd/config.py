@@ -95,6 +95,16 @@ class ServerConfig:
     exclusive_files: bool = setting(
         False, "Tasks whose files overlap never run at once, in clones too; in a shared folder they never do"
     )
+    day_budget: str = setting(
+        "",
+        "What all sessions of a day may cost together, in dollars; a day ends at 00:00 UTC",
+        metavar="DOLLARS",
+    )
+    account_budget: tuple[str, ...] = setting(
+        (), "What all sessions that an account pays for may cost together; may be repeated. A worker's account is its "
+        "label `account`, else its runner",
+        metavar="NAME=DOLLARS",
+    )  # fmt: skip
     tls_cert: Path | None = setting(None, "The server's certificate chain, PEM", parse=path, metavar="FILE")
     tls_key: Path | None = setting(None, "The key of that certificate, PEM", parse=path, metavar="FILE")
     tls_client_ca: Path | None = setting(

@@ -21,8 +21,10 @@ from amplifier_swarm.state_paths import STOP_FILE, ProjectState, shield_database
 from swarmd.artifact_upkeep import artifact_limits, run_upkeep
 from swarmd.config import ServerConfig
 from swarmd.dashboard import serve_dashboard
-from swarmd.domain.errors import StorageFailed, StorageFull
+from swarmd.domain.budget import Caps, read_dollars
+from swarmd.domain.errors import InvalidRequest, StorageFailed, StorageFull
 from swarmd.domain.policy import Backoff, stop_after_s
+from swarmd.domain.shared_budget import BudgetKind, PlannedBudget, check_budget
 from swarmd.engine.ports import SystemClock, SystemEntropy
 from swarmd.engine.swarm import EnginePolicy, Swarm
 from swarmd.engine.workers.registry import HeartbeatPolicy
@@ -155,7 +157,30 @@ def _policy(config: ServerConfig) -> EnginePolicy:
         LogLimits(config.session_log_head, config.session_log_tail),
         exclusive_files=config.exclusive_files,
         artifacts=artifact_limits(config),
+        budgets=_budgets(config),
     )
+
+
+def _budgets(config: ServerConfig) -> list[PlannedBudget]:
+    """Returns the budgets of the settings; raises ProgramExit for one that nobody can mean."""
+    day = [_budget("--day-budget", BudgetKind.DAY, "", config.day_budget)] if config.day_budget else []
+    accounts = []
+    for given in config.account_budget:
+        name, equals, dollars = given.rpartition("=")
+        if not equals:
+            hint = "give NAME=DOLLARS, such as amplifier-agent=200"
+            raise ProgramExit(ExitCode.USAGE, f"--account-budget {given!r} has no amount", hint=hint)
+        accounts.append(_budget("--account-budget", BudgetKind.ACCOUNT, name, dollars))
+    return [*day, *accounts]
+
+
+def _budget(flag: str, kind: BudgetKind, name: str, text: str) -> PlannedBudget:
+    try:
+        budget = PlannedBudget(kind, name, Caps(read_dollars(text.strip(), "max_cost")))
+        check_budget(budget, "budget")
+    except InvalidRequest as error:
+        raise ProgramExit(ExitCode.USAGE, f"{flag} {text!r}: {error.problem}") from None
+    return budget
 
 
 def _shield(db: Path) -> None:

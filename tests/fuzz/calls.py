@@ -19,6 +19,7 @@ from amplifier_swarm.errors import unpack
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
+from amplifier_swarm.v1.budget_pb2 import BudgetName
 from fuzz.message_mutations import mutated
 from fuzz.prepared_server import SLOTS, PreparedServer, finish, prepared_server, session_id, start
 from support.server import server
@@ -190,6 +191,9 @@ def valid(found: PreparedServer, rng: random.Random) -> Iterator[tuple[str, Mess
         "RaiseBudget",
         pb.RaiseBudgetRequest(task_id=task_id, add_cost=rng.choice(["", "2", "-1", "1e9", "x"])),
     )
+    name = BudgetName(kind=rng.randrange(5), name=rng.choice(["", "default", "x"]))  # type: ignore[arg-type]
+    yield "RaiseBudget", pb.RaiseBudgetRequest(budget=name, add_cost=rng.choice(["2", "-1", "x"]))
+    yield "ListBudgets", pb.ListBudgetsRequest()
     yield "LandWork", pb.LandWorkRequest(task_ids=[claim.task.task_id])
     yield "ListInbox", pb.ListInboxRequest()
     yield "ForgetWorker", pb.ForgetWorkerRequest(worker="w9")

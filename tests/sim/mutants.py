@@ -18,9 +18,11 @@ from swarm_worker.storage.outbox import Outbox
 from swarm_worker.supervision.guard_watch import WatchedRun
 from swarm_worker.worker import Worker
 from swarmd.domain import decision, policy
+from swarmd.domain.budget import NOTHING
 from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.lifecycle import Transition
 from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, SwarmMode
+from swarmd.domain.shared_budget import SharedBudget
 from swarmd.engine.attempts import leases, outcomes, swarm_control
 from swarmd.engine.attempts.landings import Landings
 from swarmd.engine.attempts.swarm_control import SwarmControl
@@ -28,14 +30,33 @@ from swarmd.engine.dispatch import dispatcher
 from swarmd.engine.dispatch.exclusion import Admission, Exclusion
 from swarmd.engine.live.state import LiveState
 from swarmd.engine.swarm import Swarm
-from swarmd.engine.tasks import landing_orders, late_results, reopening
+from swarmd.engine.tasks import landing_orders, late_results, reopening, shared_budgets
+from swarmd.engine.tasks.holding import free
 from swarmd.engine.tasks.transitions import apply
 from swarmd.engine.workers import registry
 from swarmd.engine.workers.reaper import Reaper
 from swarmd.store import attempts, events, holds, landings, tasks
+from swarmd.store import shared_budgets as store_budgets
 from swarmd.store.task_records import RunnerGate
 
 Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def claims_ignore_reservations(patch: pytest.MonkeyPatch) -> None:
+    """Claims what the budget of the plan leaves, as if nothing that runs would still spend."""
+    lacks = SharedBudget.lacks
+    patch.setattr(SharedBudget, "lacks", lambda self, need: lacks(self._replace(reserved=NOTHING), need))
+
+
+def restarts_free_what_waits_for_money(patch: pytest.MonkeyPatch) -> None:
+    """Frees, at a restart, the tasks that are held for a budget which leaves nothing."""
+    patch.setattr(shared_budgets, "_go_on_all", _free_all)
+
+
+def _free_all(tx: Any) -> None:
+    for budget in store_budgets.find_all(tx):
+        for task in store_budgets.held(tx, budget.key):
+            free(tx, task, actor="")
 
 
 def forgets_the_connected(patch: pytest.MonkeyPatch) -> None:
@@ -380,6 +401,7 @@ OVERTAKING: Final = replace(
 )
 FORGETTING: Final = replace(HARSH, forgets=0.3)
 NAMED: Final = replace(HARSH, exclusive=0.9)
+FUNDED: Final = replace(HARSH, funded=1.0)
 APPROVING: Final = replace(HARSH, approving=0.8)
 # Each mutant has a setting in which it shows, and a seed that is known to notice it, which saves time.
 MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
@@ -416,6 +438,8 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     landings_start_builders: (LANDING, 0),
     kept_work_lands_under_a_claim: (LANDING, 0),
     missing_work_fails_its_task: (LANDING, 0),
+    claims_ignore_reservations: (FUNDED, 0),
+    restarts_free_what_waits_for_money: (FUNDED, 0),
 }
 TRIES: Final = 100
 

@@ -77,6 +77,7 @@ class Operators:
         self._forget_dice = world.dice("forgets")
         self.told = Acknowledged()
         self.names: list[str] = []
+        self.cap = ""  # what all tasks may cost together
         self._world = world
         self._server = server
         self._ledger = ledger
@@ -126,6 +127,9 @@ class Operators:
         """Makes a small plan that depends on itself and on existing tasks."""
         plan: list[str] = []
         request = pb.AddTasksRequest(concurrency=CAPACITY)
+        request.budget.max_cost = self.cap
+        if not self.cap:
+            request.ClearField("budget")
         for _ in range(min(self._dice.randint(1, 6), self._most - self._planned)):
             name = f"{ONCE if self._dice.random() < 0.3 else 't'}{self._planned}"
             self._planned += 1

@@ -3,8 +3,9 @@
 import json
 import random
 from dataclasses import dataclass
+from decimal import Decimal
 
-from swarm_worker.domain.model import Failure, FailureClass
+from swarm_worker.domain.model import Failure, FailureClass, Usage
 from swarm_worker.domain.types import Role
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.command import CommandRunner
@@ -14,6 +15,8 @@ from swarm_worker.runners.reader import OutputReader, Report
 # Tasks with such names succeed at the first attempt only, so a late result matters.
 ONCE = "once"
 ENDLESS_S = 6 * 3600.0
+# The share of builders that cost four times as much.
+DEAR = 1 / 6
 # Exit codes of a session whose provider limits or denies it.
 LIMITED, DENIED = 75, 77
 _ASKS = json.dumps({"status": "blocked", "questions": [{"text": "Which port?"}]})
@@ -40,6 +43,8 @@ class Plans:
     endless: float = 0.03
     # The share of builders that ask a person.
     asking: float = 0.0
+    # What most builders cost, in dollars; 0 if sessions report no usage.
+    cost: Decimal = Decimal(0)
     # The limit that the worker sets for silence.
     stall_s: float = 900.0
 
@@ -68,14 +73,24 @@ class Plans:
 class SimRunner(CommandRunner):
     """The real command runner, with a provider that may limit or deny sessions."""
 
-    def __init__(self) -> None:
+    def __init__(self, cost: Decimal = Decimal(0)) -> None:
         super().__init__(builder=("builder",), validator=("validator",))
+        self._cost = cost
 
     def reader(self, plan: SessionPlan) -> OutputReader:
-        return _SimReader(plan.role)
+        dear = random.Random(f"dear/{plan.session_id}").random() < DEAR
+        return _SimReader(plan.role, self._cost * (4 if dear else 1))
 
 
 class _SimReader(CommandReader):
+    def __init__(self, role: Role, cost: Decimal) -> None:
+        super().__init__(role)
+        self._cost = cost if role == Role.BUILDER else Decimal(0)
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(100, 10, self._cost) if self._cost else super().usage
+
     def report(self, stdout: str, *, exit_code: int) -> Report:
         if exit_code == LIMITED:
             failure = Failure(FailureClass.PROVIDER_LIMITED, "slow down", retry_after_s=20.0)

@@ -9,7 +9,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from sim.audit import audit, refuse_overfull, settled
 from sim.clones import PUSH_EVERY_S, Branch, cloning
 from sim.faults import RESTART_S, Faults
 from sim.machine import Ledger, Machine
+from sim.money import BUILDER_COST, CAP, Payer, refuse_overrun
+from sim.money import audit as money_audit
 from sim.network import Link
 from sim.operators import Operators
 from sim.plans import Plans
@@ -36,8 +38,8 @@ from swarmd.engine.attempts.outcomes import Outcomes
 from swarmd.engine.swarm import EnginePolicy
 from swarmd.engine.tasks import transitions
 from swarmd.engine.workers.registry import HeartbeatPolicy
+from swarmd.store import events, tasks
 from swarmd.store import swarm as swarm_row
-from swarmd.store import tasks
 from swarmd.store.transaction import ReadTx, Tx
 
 CONVERGE_S = 2 * 3600.0
@@ -70,6 +72,8 @@ class Setting:
     exclusive: float = 0.4
     # The share of builders that ask a person; with 0 operators hold no tasks either.
     asking: float = 0.06
+    # The share of runs whose sessions cost money, and whose tasks share a budget.
+    funded: float = 0.0
     # The share of tasks that wait for an approval.
     approving: float = 0.15
     # The share of the operators' acts that forget a worker.
@@ -140,6 +144,10 @@ class Simulation:
             forgets=setting.forgets,
         )
         self.operators.gone = self._gone
+        self.payer = None
+        if self.world.dice("funded").random() < setting.funded:
+            self.operators.cap, self.payer = CAP, Payer(self.world, self.server)
+            self.plans = replace(self.plans, cost=BUILDER_COST)
         self.machines: dict[str, Machine] = {}
         self.links: dict[str, Link] = {}
         self.workers: dict[str, SimWorker | None] = dict.fromkeys(names)
@@ -173,12 +181,16 @@ class Simulation:
         self._next_verb()
         self._next_push()
         self._next_order()
+        if self.payer is not None:
+            self.payer.begin()
         self._inspect()
         await self._pass(START_S + self.setting.chaos_s)
         self._calm = True
         self.faults.stop()
         await self._converge()
         self.server.db.look(self.branch.audit)
+        if self.payer is not None:
+            self.server.db.look(lambda tx: money_audit(tx, events.after(tx, 0, limit=10_000_000)))
         return self.server.db.look(lambda tx: audit(tx, self.ledger, self.operators.told))
 
     def start_worker(self, name: str) -> None:
@@ -236,6 +248,8 @@ class Simulation:
         self.server.check_memory()
         if self.server.serving:
             self.server.db.look(refuse_overfull)
+            if self.payer is not None:
+                self.server.db.look(refuse_overrun)
         self._refuse_deaf()
         self.world.at(INSPECT_S, self._inspect)
 
@@ -265,6 +279,8 @@ class Simulation:
         while self.world.now_s < end_s and not self._quiet():
             await self._pass(self.world.now_s + 60)
             self.operators.tidy()
+            if self.payer is not None:
+                self.payer.raise_budget("5")
             if self.world.now_s > end_s - CONVERGE_S / 2:
                 self.operators.end_what_runs_on()
         self._refuse_unrest()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.mutants import FORGETTING, MUTANTS, Patch, noticed
+from sim.mutants import FORGETTING, FUNDED, MUTANTS, Patch, noticed
 from sim.run import Total
 from sim.simulation import simulate
 
@@ -51,6 +51,18 @@ def test_workers_that_are_gone_are_forgotten_and_no_task_runs_twice() -> None:
         forgotten += sum("operator: forget" in line and "done" in line for line in result.lines)
 
     assert forgotten or total.counts["worker_lost"], "nothing was forgotten"
+    print(total)  # noqa: T201  # the figures
+
+
+@pytest.mark.slow
+def test_a_budget_that_tasks_share_is_never_overrun_together() -> None:
+    total = Total()
+    for seed in range(8):
+        result = simulate(seed, FUNDED)
+        assert not result.fault, str(result)
+        total.add(result)
+
+    assert {"budget_reached", "budget_raised", "task_unheld"} <= total.counts.keys(), "no budget was reached"
     print(total)  # noqa: T201  # the figures
 
 

@@ -78,7 +78,7 @@ class SimWorker(Process):
             stall_timeout=self.plans.stall_s,
             exit_when_idle=machine.idle_s,
         )
-        context = WorkerContext(folder, SimRunner(), machine.path, {}, Mask(), "sim")
+        context = WorkerContext(folder, SimRunner(self.plans.cost), machine.path, {}, Mask(), "sim")
         connection = ServerConnection(cast("object", self.service), ())  # type: ignore[arg-type]
         self._worker = Worker(config, context, connection, ready=lambda: None)
         try:

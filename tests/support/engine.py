@@ -25,6 +25,7 @@ from swarmd.domain.model import (
     WorkerName,
 )
 from swarmd.domain.policy import Backoff
+from swarmd.domain.shared_budget import PlannedBudget
 from swarmd.engine import bulk
 from swarmd.engine.attempts.outcomes import FinishResult
 from swarmd.engine.attempts.sessions import SessionStart
@@ -135,10 +136,14 @@ class EngineHarness:
     swarm: Swarm
 
     async def add(
-        self, *plan: PlannedTask, clear: bool = False, concurrency: Mapping[str, int] | None = None
+        self,
+        *plan: PlannedTask,
+        clear: bool = False,
+        concurrency: Mapping[str, int] | None = None,
+        budget: PlannedBudget | None = None,
     ) -> plans.ImportResult:
         return await self.swarm.db.write(
-            partial(plans.add, plan=plan, clear=clear, concurrency=concurrency or {})
+            partial(plans.add, plan=plan, clear=clear, concurrency=concurrency or {}, budget=budget)
         )
 
     async def worker(
@@ -209,6 +214,7 @@ async def engine_harness(
     chance: float = 1.0,
     observer: Observer | None = None,
     exclusive_files: bool = False,
+    budgets: Sequence[PlannedBudget] = (),
 ) -> AsyncIterator[EngineHarness]:
     """Runs an engine on the database at `path`; a second one goes on from the same state."""
     clock = clock or FakeClock()
@@ -217,7 +223,7 @@ async def engine_harness(
         db,
         clock=clock,
         entropy=FakeEntropy(chance),
-        policy=EnginePolicy(PACE, Backoff(2.0, 300.0), exclusive_files=exclusive_files),
+        policy=EnginePolicy(PACE, Backoff(2.0, 300.0), exclusive_files=exclusive_files, budgets=budgets),
         observer=observer,
     )
     await swarm.boot()

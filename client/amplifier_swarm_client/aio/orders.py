@@ -96,8 +96,7 @@ class Swarm(Reader):
             InvalidTasks: The plan has faults; `violations` lists them by place.
         """
         plan, planned = plan_source.read(tasks)
-        concurrency = {} if plan is None else plan.concurrency
-        requests = list(plan_source.messages(planned, concurrency=concurrency, clear=clear, dry_run=dry_run))
+        requests = list(plan_source.messages(planned, plan=plan, clear=clear, dry_run=dry_run))
         try:
             answer: AddTasksResponse = await self._connection.upload(
                 "AddTasks", requests, timeout_s=IMPORT_DEADLINE_S, safe=not clear

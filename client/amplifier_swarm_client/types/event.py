@@ -98,8 +98,10 @@ class EventKind(Word):
     RUNNER_RESUMED = "runner_resumed"
     #: A task got back the retries that it had used up on a fault of its runner.
     TASK_RESTORED = "task_restored"
-    #: A person raised the caps of a task.
+    #: A person raised the caps of a task, or of a shared budget.
     BUDGET_RAISED = "budget_raised"
+    #: Ready tasks wait for a shared budget, and nothing that runs can end that: a person has to raise it.
+    BUDGET_REACHED = "budget_reached"
 
 
 @dataclass(frozen=True, kw_only=True)

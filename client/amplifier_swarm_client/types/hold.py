@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from amplifier_swarm_client.types.budget import BudgetName
 from amplifier_swarm_client.word import Word
 
 
@@ -70,6 +71,8 @@ class Hold:
     point: ApprovalPoint = ApprovalPoint.UNSPECIFIED
     #: Whether the person has approved it. False while the hold lasts.
     approved: bool = False
+    #: The shared budget that is used up. Unset if it is a cap of the task, and for other kinds.
+    budget: BudgetName | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

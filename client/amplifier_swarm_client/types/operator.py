@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from amplifier_swarm_client.types.budget import Budget
 from amplifier_swarm_client.types.hold import Hold, Note
 from amplifier_swarm_client.types.swarm import SwarmState
 from amplifier_swarm_client.types.task import Attempt, Change, Task, TaskDefinition, TaskStatus
@@ -49,6 +50,8 @@ class ReasonKind(Word):
     NOT_ENFORCED = "not_enforced"
     #: Every worker that fits waits until its provider takes sessions again.
     PROVIDER_LIMITED = "provider_limited"
+    #: A budget that it shares has no room for it.
+    BUDGET = "budget"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +178,8 @@ class Inbox:
     entries: tuple[InboxEntry, ...] = ()
     #: How many tasks are held, those beyond `entries` included.
     held: int = 0
+    #: The shared budgets for which ready tasks wait until a person raises them.
+    budgets: tuple[Budget, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -293,6 +293,20 @@ class WorkerConnected(SwarmError):
         return self._text("worker")
 
 
+class BudgetNotFound(SwarmError):
+    """There is no such shared budget, or there are several. Code `NOT_FOUND`. Metadata: `kind`, `name`."""
+
+    @property
+    def kind(self) -> str:
+        """The `kind` of the error's data."""
+        return self._text("kind")
+
+    @property
+    def name(self) -> str:
+        """The `name` of the error's data."""
+        return self._text("name")
+
+
 BY_REASON: Final[Mapping[str, type[SwarmError]]] = {
     "TASK_NOT_FOUND": TaskNotFound,
     "TASK_AMBIGUOUS": TaskAmbiguous,
@@ -321,12 +335,14 @@ BY_REASON: Final[Mapping[str, type[SwarmError]]] = {
     "JOIN_REFUSED": JoinRefused,
     "HOLD_REFUSED": HoldRefused,
     "WORKER_CONNECTED": WorkerConnected,
+    "BUDGET_NOT_FOUND": BudgetNotFound,
 }
 
 __all__ = [
     "BY_REASON",
     "ArtifactNotFound",
     "ArtifactRefused",
+    "BudgetNotFound",
     "ChangeNotFound",
     "DashboardOff",
     "HoldRefused",

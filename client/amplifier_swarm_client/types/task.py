@@ -474,6 +474,8 @@ class Task:
     max_cost: str = ""
     #: How many tokens its sessions may use together: its own cap, and what people have added. Unset means no cap.
     max_tokens: int | None = None
+    #: The plan whose budget it shares. Empty if it shares none.
+    plan: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

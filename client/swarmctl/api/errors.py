@@ -30,6 +30,7 @@ BY_REASON: Final[Mapping[str, ExitMapping]] = {
     "ARTIFACT_REFUSED": ExitMapping(ExitCode.NEGATIVE),
     "ARTIFACT_NOT_FOUND": ExitMapping(ExitCode.NOT_FOUND, "`swarmctl artifacts TASK` lists the names"),
     "RESULT_NOT_FOUND": ExitMapping(ExitCode.NOT_FOUND, "`swarmctl show TASK` lists what came too late"),
+    "BUDGET_NOT_FOUND": ExitMapping(ExitCode.NOT_FOUND, "`swarmctl budget` lists those that there are"),
     "TOKEN_NOT_FOUND": ExitMapping(ExitCode.NOT_FOUND, "`swarmctl token list` shows the ids"),
     "INVALID_TASKS": ExitMapping(ExitCode.USAGE),
     "INVALID_REQUEST": ExitMapping(ExitCode.USAGE, "`swarmctl COMMAND --help` says what it takes"),

@@ -1,7 +1,7 @@
 """The upload of a plan, and the server's faults by line of the file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 
@@ -9,6 +9,7 @@ from amplifier_swarm.errors import unpack
 from amplifier_swarm.plan.fault_lines import locate
 from amplifier_swarm.plan.faults import Fault, PlanRefused
 from amplifier_swarm.plan.read import Plan
+from amplifier_swarm.v1.budget_pb2 import PlanBudget
 from amplifier_swarm.v1.operator_service_pb2 import AddTasksResponse
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm_client.plan_source import messages
@@ -24,6 +25,18 @@ class ImportReply:
     dry_run: bool
 
 
+def with_cost_cap(plan: Plan, max_cost: str) -> Plan:
+    """Returns the plan with that cap of cost in place of the file's; an empty one changes none."""
+    if not max_cost:
+        return plan
+    budget = PlanBudget(max_cost=max_cost)
+    if plan.budget is not None:
+        budget = PlanBudget()
+        budget.CopyFrom(plan.budget)
+        budget.max_cost = max_cost
+    return replace(plan, budget=budget)
+
+
 def send_plan(
     stub: OperatorServiceStub, plan: Plan, *, clear: bool = False, dry_run: bool = False
 ) -> ImportReply:
@@ -33,7 +46,7 @@ def send_plan(
         PlanRefused: the server refuses tasks; the error lists its faults by line.
     """
     try:
-        requests = messages(plan.tasks, concurrency=plan.concurrency, clear=clear, dry_run=dry_run)
+        requests = messages(plan.tasks, plan=plan, clear=clear, dry_run=dry_run)
         answer = stub.AddTasks(requests, timeout=IMPORT_DEADLINE_S)
     except grpc.RpcError as error:
         wire = unpack(error)

@@ -46,6 +46,14 @@ BackupFile = Annotated[
     str,
     typer.Argument(metavar="FILE", help="Where to; an older backup is replaced.", callback=expanded_text),
 ]
+MaxCost = Annotated[
+    str,
+    typer.Option(
+        "--max-cost",
+        metavar="DOLLARS",
+        help="What all tasks of FILE may cost together, in place of its budget.",
+    ),
+]
 ProjectRoot = Annotated[
     Path,
     typer.Option(metavar="FOLDER", help="Where the work is done.", file_okay=False, callback=expanded),

@@ -90,7 +90,11 @@ COMMANDS: Final = {
         Command("answer", CommandPanel.CHANGE, "Answer the question that a task waits for."),
         Command("approve", CommandPanel.CHANGE, "Approve what tasks wait for: their start, landing or end."),
         Command("reject", CommandPanel.CHANGE, "Send a task back to its builder, and say why."),
-        Command("budget", CommandPanel.CHANGE, "Show the caps of a task and what is spent; raise them."),
+        Command(
+            "budget",
+            CommandPanel.CHANGE,
+            "Show what tasks and plans may cost and have cost; raise that.",
+        ),
         Command("note", CommandPanel.CHANGE, "Leave a note for the next attempts of a task."),
         Command("depend", CommandPanel.CHANGE, "Make a task wait for another one."),
         Command("pause", CommandPanel.SWARM, "Hand out no more tasks; what runs goes on."),

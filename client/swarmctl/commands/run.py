@@ -12,7 +12,8 @@ from amplifier_swarm.hardening import protect_process
 from amplifier_swarm.old_state import server_state
 from amplifier_swarm.state_paths import STATE, project_state
 from amplifier_swarm.vocabulary import RunnerName, WorkspaceName
-from swarmctl.cli.arguments import DatabaseFile, PlanFile, ProjectRoot, SourceFormat
+from swarmctl.api.plan_upload import with_cost_cap
+from swarmctl.cli.arguments import DatabaseFile, MaxCost, PlanFile, ProjectRoot, SourceFormat
 from swarmctl.cli.context import CommandContext
 from swarmctl.cli.worker_flags import WorkerFlags
 from swarmctl.console import print_err
@@ -71,6 +72,7 @@ def run(
     land: Land = None,
     retry_failed: RetryFailed = False,
     wait: Wait = False,
+    max_cost: MaxCost = "",
     flags: WorkerFlags = _NO_FLAGS,
 ) -> ExitCode:
     """Ends with a table of all tasks, and with 0 only if every task is completed.
@@ -80,7 +82,7 @@ def run(
     """
     protect_process()
     _check_arguments(ctl, project_root, flags, workers)
-    plan = plan_from(file, from_)
+    plan = with_cost_cap(plan_from(file, from_), max_cost)
     settings = RunSettings(
         programs=installed(),
         paths=_paths(db, project_root),

@@ -8,11 +8,20 @@ from statistics import median
 from typing import Final
 
 from amplifier_swarm.plan.read import Plan
-from amplifier_swarm.v1.task_pb2 import Task, TaskDefinition, WorkspaceKind
+from amplifier_swarm.v1.task_pb2 import Task, TaskDefinition, TaskStatus, WorkspaceKind
 from amplifier_swarm.vocabulary import PRIORITIES
 from swarmctl.forecast.check_starts import UnstartableCheck, unstartable_checks
 from swarmctl.forecast.graph import PlanGraph, graph_of
-from swarmctl.forecast.history import Basis, History, Spread, cost_of, estimated_hours, seconds_of, total
+from swarmctl.forecast.history import (
+    Basis,
+    Estimated,
+    History,
+    Spread,
+    cost_of,
+    estimated_hours,
+    seconds_of,
+    total,
+)
 from swarmctl.forecast.overlaps import FileOverlaps, overlaps
 from swarmctl.forecast.timetable import PlannedWork, critical_path, timetable
 
@@ -20,6 +29,12 @@ SLOTS: Final = (1, 2, 4, 8, 16)
 # The dispatcher's own default.
 DEFAULT_PRIORITY: Final = PRIORITIES["medium"]
 HOUR_S: Final = 3600.0
+_ENDED: Final = (
+    TaskStatus.TASK_STATUS_COMPLETED,
+    TaskStatus.TASK_STATUS_FAILED,
+    TaskStatus.TASK_STATUS_KILLED,
+    TaskStatus.TASK_STATUS_SKIPPED,
+)
 BY_ESTIMATE: Final = "their estimated_hours as they stand"
 BY_RATE: Final = "their estimated_hours and --rate"
 
@@ -137,7 +152,7 @@ def _seconds(
     return seconds, uses.listed()
 
 
-def _cost(tasks: Sequence[TaskDefinition], history: History, rate: float | None) -> CostForecast:
+def _cost(tasks: Sequence[Estimated], history: History, rate: float | None) -> CostForecast:
     bases: list[Basis] = []
     uses, fixed, unknown = _Uses(), [], 0
     for task in tasks:
@@ -152,6 +167,12 @@ def _cost(tasks: Sequence[TaskDefinition], history: History, rate: float | None)
             unknown += 1
     spread = total(bases, fixed=math.fsum(fixed)) if bases or fixed else None
     return CostForecast(spread, uses.listed(), unknown)
+
+
+def cost_of_rest(known: Sequence[Task], plan: str) -> CostForecast:
+    """Forecasts what the tasks of a plan's budget cost that have not ended; of all tasks if `plan` is empty."""
+    rest = [task for task in known if task.status not in _ENDED and plan in ("", task.plan)]
+    return _cost(rest, _history(known, cost_of), None)
 
 
 class _Uses:

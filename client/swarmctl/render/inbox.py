@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from amplifier_swarm.text import one_line
+from amplifier_swarm.v1.budget_pb2 import Budget
 from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind, Note
 from amplifier_swarm.v1.operator_service_pb2 import InboxEntry, ListInboxResponse
 from swarmctl import text_format
@@ -22,6 +23,7 @@ from swarmctl.render.blocks import (
     prose,
     reason_column,
 )
+from swarmctl.render.budget import budget_caps, budget_text, raise_command
 
 # What `answer` ends.
 ANSWERED: Final = (HoldKind.HOLD_KIND_QUESTION, HoldKind.HOLD_KIND_NO_PROGRESS)
@@ -39,9 +41,11 @@ COLUMNS: Final = (
 
 def inbox_blocks(inbox: ListInboxResponse) -> Blocks:
     """Returns the inbox for people."""
-    if not inbox.entries:
+    if not inbox.entries and not inbox.budgets:
         return [Prose("nothing waits for a person", indent=0)]
-    blocks: list[Block] = [Table(COLUMNS, [_row(entry) for entry in inbox.entries])]
+    blocks: list[Block] = [Prose(_reached(budget), indent=0) for budget in inbox.budgets]
+    if inbox.entries:
+        blocks.append(Table(COLUMNS, [_row(entry) for entry in inbox.entries]))
     if (more := inbox.held - len(inbox.entries)) > 0:
         blocks.append(Prose(f"and {text_format.plural(more, 'more task')} held", indent=0))
     return blocks
@@ -54,6 +58,8 @@ def settle_command(task_id: str, hold: Hold) -> str:
         return f"swarmctl answer {name} {'--option N' if hold.options else 'TEXT'}"
     if hold.kind == HoldKind.HOLD_KIND_APPROVAL:
         return f"swarmctl approve {name}"
+    if hold.kind == HoldKind.HOLD_KIND_BUDGET and hold.HasField("budget"):
+        return raise_command(hold.budget)
     if hold.kind == HoldKind.HOLD_KIND_BUDGET:
         return f"swarmctl budget {name} --add DOLLARS"
     return f"swarmctl unhold {name}"
@@ -93,6 +99,11 @@ def said_blocks(task_id: str, holds: Sequence[Hold], notes: Sequence[Note]) -> I
         who = one_line(note.author, NAME_LIMIT) or "a person"
         yield Prose(f"{who}, {text_format.moment(note, 'noted_at')}", indent=0)
         yield prose(note.text)
+
+
+def _reached(budget: Budget) -> str:
+    spent = f"cap {budget_caps(budget)}, spent {budget.spent_cost}"
+    return f"ready tasks wait for the budget of {budget_text(budget.name)}: {spent}; `{raise_command(budget.name)}`"
 
 
 def _row(entry: InboxEntry) -> Sequence[Cell]:

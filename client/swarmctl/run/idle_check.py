@@ -29,6 +29,8 @@ _UNFIT: Final = frozenset(
         ReasonKind.REASON_KIND_NOT_ENFORCED,
     }
 )
+# What only a person ends, once no task is under way whose end could free some of a budget.
+_PERSON: Final = frozenset({ReasonKind.REASON_KIND_BUDGET})
 _UNDER_WAY: Final = [
     TaskStatus.TASK_STATUS_CLAIMED,
     TaskStatus.TASK_STATUS_IN_PROGRESS,
@@ -89,7 +91,9 @@ class IdleCheck:
         has_worked = any(c.count for c in swarm.counts if c.status == TaskStatus.TASK_STATUS_COMPLETED)
         # A runner that has worked here before has rather met an outage than a wrong set-up.
         passes = has_worked and all(paused.breaker.HasField("cooldown") for paused in swarm.paused_runners)
-        return _UNFIT if passes or self._wait else _UNFIT | {ReasonKind.REASON_KIND_RUNNER_PAUSED}
+        if self._wait:
+            return _UNFIT
+        return _UNFIT | _PERSON if passes else _UNFIT | _PERSON | {ReasonKind.REASON_KIND_RUNNER_PAUSED}
 
     def _lasting_reasons(self, task_id: str, kinds: frozenset[ReasonKind.ValueType]) -> Sequence[str]:
         answer = self._stub.ExplainTask(ExplainTaskRequest(task_id=task_id), timeout=DEADLINE_S)

@@ -1,6 +1,7 @@
 """The documents of holds, notes and the inbox. Other programs rely on their keys."""
 
 from amplifier_swarm.documents import Document, words
+from amplifier_swarm.documents.budgets import budget_document
 from amplifier_swarm.documents.tasks import task_document
 from amplifier_swarm.v1.hold_pb2 import Note
 from amplifier_swarm.v1.operator_service_pb2 import ListInboxResponse
@@ -23,4 +24,5 @@ def inbox_document(inbox: ListInboxResponse) -> Document:
             }
             for entry in inbox.entries
         ],
+        "budgets": [budget_document(budget) for budget in inbox.budgets],
     }

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from amplifier_swarm.documents import Document, words
+from amplifier_swarm.documents.budgets import budget_name_document
 from amplifier_swarm.documents.changes import landing_document
 from amplifier_swarm.documents.receipts import receipt_document
 from amplifier_swarm.v1.hold_pb2 import ApprovalPoint, Hold, HoldKind
@@ -34,6 +35,7 @@ def hold_document(hold: Hold) -> Document:
         "answer": hold.answer or None,
         "point": words.word(ApprovalPoint, hold.point),
         "approved": hold.approved,
+        "budget": budget_name_document(hold.budget) if hold.HasField("budget") else None,
     }
 
 
@@ -71,6 +73,7 @@ def task_document(task: Task) -> Document:
         "hold": hold_document(task.hold) if task.HasField("hold") else None,
         "max_cost": task.max_cost or None,
         "max_tokens": task.max_tokens if task.HasField("max_tokens") else None,
+        "plan": task.plan or None,
     }
 
 

@@ -21,6 +21,9 @@ def locate(plan: Plan, place: str, problem: str) -> Fault:
     """Returns the fault with its line, its task, and the field as the file names it."""
     if place.startswith("concurrency"):
         return Fault(_capacity_line(plan, place), "", place, problem)
+    if place.startswith("budget"):
+        entry = plan.top.entries.get("budget")
+        return Fault(entry.line if entry else 0, "", place, problem.removeprefix(f"{place} "))
     match = _PLACE.fullmatch(place)
     if match is None or int(match["task"]) >= len(plan.tasks):
         return Fault(0, "", place, problem)

@@ -25,6 +25,7 @@ from amplifier_swarm.plan.values import (
     texts_of,
     word_of,
 )
+from amplifier_swarm.v1.budget_pb2 import PlanBudget
 from amplifier_swarm.v1.hold_pb2 import ApprovalPoint
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from amplifier_swarm.v1.task_pb2 import (
@@ -43,6 +44,7 @@ from amplifier_swarm.vocabulary import HIGHEST_PRIORITY, LOWEST_PRIORITY, PRIORI
 # Far beyond the seven days that the server allows, and within the range of a Duration.
 _LONGEST_TIMEOUT_S: Final = 10**9
 _PRIORITY: Final = f"critical, high, medium, low or an integer from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}"
+_TOKENS: Final = "an integer from 0 to 1000000000000"
 _INT32_LOW: Final = -(2**31)
 _INT32_HIGH: Final = 2**31 - 1
 # The fields whose value is one word of an enum of the message.
@@ -129,7 +131,7 @@ def _dollars(field: ValueField, task: PlannedTask) -> None:
 
 
 def _tokens(field: ValueField, task: PlannedTask) -> None:
-    value = integer_of(field, "an integer from 0 to 1000000000000", low=0, high=10**12)
+    value = integer_of(field, _TOKENS, low=0, high=10**12)
     if value is not None:
         task.definition.max_tokens = value
 
@@ -244,6 +246,26 @@ def concurrency_of(field: ValueField) -> dict[str, int]:
         for name, entry in entries_of(field, "a mapping of names to numbers of tasks")
     }
     return {name: capacity for name, capacity in found.items() if capacity is not None}
+
+
+def budget_of(field: ValueField) -> PlanBudget | None:
+    """Returns what all tasks of the file may cost together: dollars, or a mapping of caps and the plan's name."""
+    if kind_of(field.node) is Kind.NULL:
+        return None
+    if kind_of(field.node) is not Kind.MAPPING:
+        return PlanBudget(max_cost=dollars_of(field) or "")
+    budget = PlanBudget()
+    for name, entry in entries_of(field, "dollars, or a mapping of max_cost, max_tokens and name"):
+        if name == "max_cost":
+            budget.max_cost = dollars_of(entry) or ""
+        elif name == "max_tokens":
+            if (tokens := integer_of(entry, _TOKENS, low=0, high=10**12)) is not None:
+                budget.max_tokens = tokens
+        elif name == "name":
+            budget.name = id_of(entry) or ""
+        else:
+            entry.fault("unknown field; a budget has max_cost, max_tokens and name")
+    return budget
 
 
 def clear(task: PlannedTask, name: str) -> None:

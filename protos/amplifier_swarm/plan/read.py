@@ -6,7 +6,7 @@ from typing import Final
 
 from amplifier_swarm.plan import nodes
 from amplifier_swarm.plan.faults import Fault, PlanRefused, quoted
-from amplifier_swarm.plan.fields import FIELDS, FIELDS_OF_TOP, clear, concurrency_of
+from amplifier_swarm.plan.fields import FIELDS, FIELDS_OF_TOP, budget_of, clear, concurrency_of
 from amplifier_swarm.plan.foreign import foreign_format
 from amplifier_swarm.plan.json_nodes import compose_json, is_json_like
 from amplifier_swarm.plan.node_builder import Composed, UnsupportedYaml
@@ -16,9 +16,12 @@ from amplifier_swarm.plan.source import Source, read_source
 from amplifier_swarm.plan.suggest import similar_word
 from amplifier_swarm.plan.values import ValueField, id_of
 from amplifier_swarm.plan.yaml_nodes import InvalidYaml, compose
+from amplifier_swarm.v1.budget_pb2 import PlanBudget
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 
-TOP: Final = ("tasks", "defaults", "concurrency", *FIELDS_OF_TOP, "version", "exported_at", "summary")
+# Keys that an export writes and nobody reads.
+WRITTEN: Final = ("version", "exported_at", "summary")
+TOP: Final = ("tasks", "defaults", "concurrency", "budget", *FIELDS_OF_TOP, *WRITTEN)
 # Half of the limit of a message: the server adds data to a task before it sends the task to a worker.
 MAX_TASK_BYTES: Final = 8 * 1024 * 1024
 NO_TASKS: Final = 'top level must be a mapping with "tasks"'
@@ -38,6 +41,8 @@ class Plan:
     # How many tasks may share each exclusive name.
     concurrency: dict[str, int]
     top: Mapping
+    # What all tasks may cost together; None if the file does not say.
+    budget: PlanBudget | None = None
 
 
 def read_plan(place: str, *, strict: bool = False) -> Plan:
@@ -85,6 +90,7 @@ def plan_of_document(file: str, composed: Composed, *, strict: bool = False) -> 
         reading.defaults,
         reading.concurrency,
         top,
+        reading.budget,
     )
 
 
@@ -126,6 +132,7 @@ class _PlanReader:
         self.entries: list[Mapping] = []
         self.defaults = Mapping(Line(0))
         self.concurrency: dict[str, int] = {}
+        self.budget: PlanBudget | None = None
         self._top = top
         self._strict = strict
         self._lines_of_ids: dict[str, Line] = {}
@@ -191,7 +198,7 @@ class _PlanReader:
         self._read_fields(node, "defaults", base)
 
     def _read_shared(self, base: PlannedTask) -> None:
-        """Reads the fields of the top, which count as defaults, and the numbers of `concurrency`."""
+        """Reads the fields of the top, which count as defaults, the numbers of `concurrency`, and `budget`."""
         for key in FIELDS_OF_TOP:
             if (entry := self._top.entries.get(key)) is None:
                 continue
@@ -203,6 +210,8 @@ class _PlanReader:
             self._read_fields(Mapping(entry.line, {key: entry}), "", base)
         if (entry := self._top.entries.get("concurrency")) is not None:
             self.concurrency = concurrency_of(self._field("concurrency", entry.value, ""))
+        if (entry := self._top.entries.get("budget")) is not None:
+            self.budget = budget_of(self._field("budget", entry.value, ""))
 
     def _read_task(self, node: Node, index: int, base: PlannedTask) -> PlannedTask | None:
         name = task_label(node, index)

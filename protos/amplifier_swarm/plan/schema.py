@@ -67,6 +67,11 @@ def task_file_schema() -> Schema:
     top["defaults"] = _or_null(_mapping(shared))
     number = {"type": "integer", "minimum": 1, "maximum": 1024}
     top["concurrency"] = _or_null({"type": "object", "additionalProperties": number})
+    amounts = {name: task[name] for name in ("max_cost", "max_tokens")}
+    top["budget"] = {
+        "anyOf": [task["max_cost"], _mapping({**amounts, "name": _ID})],
+        "description": "What all tasks of the file may cost together.",
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A task file of Amplifier Swarm",

@@ -96,6 +96,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_WORKER_CONNECTED: _ErrorReason.ValueType  # 30
     """The worker is connected, so it can't be forgotten. Code `FAILED_PRECONDITION`. Metadata: `worker`."""
+    ERROR_REASON_BUDGET_NOT_FOUND: _ErrorReason.ValueType  # 39
+    """There is no such shared budget, or there are several. Code `NOT_FOUND`. Metadata: `kind`, `name`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every error that this API returns on purpose. Each such error carries one
@@ -177,6 +179,8 @@ ERROR_REASON_HOLD_REFUSED: ErrorReason.ValueType  # 34
 """
 ERROR_REASON_WORKER_CONNECTED: ErrorReason.ValueType  # 30
 """The worker is connected, so it can't be forgotten. Code `FAILED_PRECONDITION`. Metadata: `worker`."""
+ERROR_REASON_BUDGET_NOT_FOUND: ErrorReason.ValueType  # 39
+"""There is no such shared budget, or there are several. Code `NOT_FOUND`. Metadata: `kind`, `name`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 class _HttpErrorReason:

@@ -112,7 +112,9 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_TASK_RESTORED: _EventKind.ValueType  # 48
     """A task got back the retries that it had used up on a fault of its runner."""
     EVENT_KIND_BUDGET_RAISED: _EventKind.ValueType  # 43
-    """A person raised the caps of a task."""
+    """A person raised the caps of a task, or of a shared budget."""
+    EVENT_KIND_BUDGET_REACHED: _EventKind.ValueType  # 44
+    """Ready tasks wait for a shared budget, and nothing that runs can end that: a person has to raise it."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """The kinds of event. May grow; show an unknown value by its number."""
@@ -204,7 +206,9 @@ EVENT_KIND_RUNNER_RESUMED: EventKind.ValueType  # 47
 EVENT_KIND_TASK_RESTORED: EventKind.ValueType  # 48
 """A task got back the retries that it had used up on a fault of its runner."""
 EVENT_KIND_BUDGET_RAISED: EventKind.ValueType  # 43
-"""A person raised the caps of a task."""
+"""A person raised the caps of a task, or of a shared budget."""
+EVENT_KIND_BUDGET_REACHED: EventKind.ValueType  # 44
+"""Ready tasks wait for a shared budget, and nothing that runs can end that: a person has to raise it."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

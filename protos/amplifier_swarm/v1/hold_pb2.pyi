@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from amplifier_swarm.v1 import budget_pb2 as _budget_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -106,6 +107,7 @@ class Hold(_message.Message):
     ANSWER_FIELD_NUMBER: _builtins.int
     POINT_FIELD_NUMBER: _builtins.int
     APPROVED_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
     hold_id: _builtins.str
     """Names the hold among all holds of the swarm, over restores of the database too. An answer carries it, so that it
     never answers a later question.
@@ -140,6 +142,10 @@ class Hold(_message.Message):
     def ended_at(self) -> _timestamp_pb2.Timestamp:
         """When it ended. Unset while it lasts."""
 
+    @_builtins.property
+    def budget(self) -> _budget_pb2.BudgetName:
+        """The shared budget that is used up. Unset if it is a cap of the task, and for other kinds."""
+
     def __init__(
         self,
         *,
@@ -155,10 +161,11 @@ class Hold(_message.Message):
         answer: _builtins.str = ...,
         point: Global___ApprovalPoint.ValueType = ...,
         approved: _builtins.bool = ...,
+        budget: _budget_pb2.BudgetName | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ended_at", b"ended_at", "since", b"since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "ended_at", b"ended_at", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "approved", b"approved", "attempt", b"attempt", "ended_at", b"ended_at", "ended_by", b"ended_by", "held_by", b"held_by", "hold_id", b"hold_id", "kind", b"kind", "options", b"options", "point", b"point", "since", b"since", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "approved", b"approved", "attempt", b"attempt", "budget", b"budget", "ended_at", b"ended_at", "ended_by", b"ended_by", "held_by", b"held_by", "hold_id", b"hold_id", "kind", b"kind", "options", b"options", "point", b"point", "since", b"since", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from amplifier_swarm.v1 import budget_pb2 as _budget_pb2
 from amplifier_swarm.v1 import error_reason_pb2 as _error_reason_pb2
 from amplifier_swarm.v1 import event_pb2 as _event_pb2
 from amplifier_swarm.v1 import hold_pb2 as _hold_pb2
@@ -67,6 +68,8 @@ class _ReasonKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonKind
     """It asks for a sandbox or limits that no worker with its labels can enforce."""
     REASON_KIND_PROVIDER_LIMITED: _ReasonKind.ValueType  # 21
     """Every worker that fits waits until its provider takes sessions again."""
+    REASON_KIND_BUDGET: _ReasonKind.ValueType  # 49
+    """A budget that it shares has no room for it."""
 
 class ReasonKind(_ReasonKind, metaclass=_ReasonKindEnumTypeWrapper):
     """What may keep a task where it is. May grow."""
@@ -105,6 +108,8 @@ REASON_KIND_NOT_ENFORCED: ReasonKind.ValueType  # 20
 """It asks for a sandbox or limits that no worker with its labels can enforce."""
 REASON_KIND_PROVIDER_LIMITED: ReasonKind.ValueType  # 21
 """Every worker that fits waits until its provider takes sessions again."""
+REASON_KIND_BUDGET: ReasonKind.ValueType  # 49
+"""A budget that it shares has no room for it."""
 Global___ReasonKind: _TypeAlias = ReasonKind  # noqa: Y015
 
 class _TokenKind:
@@ -193,6 +198,7 @@ class AddTasksRequest(_message.Message):
     CLEAR_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
     CONCURRENCY_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
     clear: _builtins.bool
     """Removes all tasks that exist first. Counts if set in any message."""
     dry_run: _builtins.bool
@@ -207,6 +213,12 @@ class AddTasksRequest(_message.Message):
         here keeps its number, or loses it with `clear`; a name without a number has 1. At most 1,024.
         """
 
+    @_builtins.property
+    def budget(self) -> _budget_pb2.PlanBudget:
+        """What the tasks may cost together. They share it from now on, with what they have spent before. Counts if set in any
+        message; without it, plans and their budgets stay as they are, except with `clear`.
+        """
+
     def __init__(
         self,
         *,
@@ -214,10 +226,11 @@ class AddTasksRequest(_message.Message):
         clear: _builtins.bool = ...,
         dry_run: _builtins.bool = ...,
         concurrency: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        budget: _budget_pb2.PlanBudget | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear", b"clear", "concurrency", b"concurrency", "dry_run", b"dry_run", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "clear", b"clear", "concurrency", b"concurrency", "dry_run", b"dry_run", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1224,22 +1237,28 @@ class RaiseBudgetRequest(_message.Message):
     TASK_ID_FIELD_NUMBER: _builtins.int
     ADD_COST_FIELD_NUMBER: _builtins.int
     ADD_TOKENS_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
-    """The task."""
+    """The task. Empty with `budget`."""
     add_cost: _builtins.str
     """Added to its cap, in US dollars: decimal text. Empty means nothing."""
     add_tokens: _builtins.int
     """Added to its cap of tokens."""
+    @_builtins.property
+    def budget(self) -> _budget_pb2.BudgetName:
+        """A shared budget, in place of a task. What is added to a day counts for today alone."""
+
     def __init__(
         self,
         *,
         task_id: _builtins.str = ...,
         add_cost: _builtins.str = ...,
         add_tokens: _builtins.int = ...,
+        budget: _budget_pb2.BudgetName | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_cost", b"add_cost", "add_tokens", b"add_tokens", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_cost", b"add_cost", "add_tokens", b"add_tokens", "budget", b"budget", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1252,22 +1271,81 @@ class RaiseBudgetResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TASK_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def task(self) -> _task_pb2.Task:
-        """The task, which may start again."""
+        """The task, which may start again. Unset if a shared budget was raised."""
+
+    @_builtins.property
+    def budget(self) -> _budget_pb2.Budget:
+        """The shared budget, as it stands now."""
 
     def __init__(
         self,
         *,
         task: _task_pb2.Task | None = ...,
+        budget: _budget_pb2.Budget | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RaiseBudgetResponse: _TypeAlias = RaiseBudgetResponse  # noqa: Y015
+
+@_typing.final
+class ListBudgetsRequest(_message.Message):
+    """Request message for OperatorService.ListBudgets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBudgetsRequest: _TypeAlias = ListBudgetsRequest  # noqa: Y015
+
+@_typing.final
+class ListBudgetsResponse(_message.Message):
+    """Response message for OperatorService.ListBudgets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUDGETS_FIELD_NUMBER: _builtins.int
+    SPENT_COST_FIELD_NUMBER: _builtins.int
+    SPENT_TOKENS_FIELD_NUMBER: _builtins.int
+    SPENT_TODAY_FIELD_NUMBER: _builtins.int
+    spent_cost: _builtins.str
+    """What all sessions have cost since the database was made, in US dollars, also those of tasks that are gone."""
+    spent_tokens: _builtins.int
+    """The tokens that they have used."""
+    spent_today: _builtins.str
+    """What sessions have cost today, UTC."""
+    @_builtins.property
+    def budgets(self) -> _containers.RepeatedCompositeFieldContainer[_budget_pb2.Budget]:
+        """The shared budgets: of the day, of plans, of accounts."""
+
+    def __init__(
+        self,
+        *,
+        budgets: _abc.Iterable[_budget_pb2.Budget] | None = ...,
+        spent_cost: _builtins.str = ...,
+        spent_tokens: _builtins.int = ...,
+        spent_today: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budgets", b"budgets", "spent_cost", b"spent_cost", "spent_today", b"spent_today", "spent_tokens", b"spent_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBudgetsResponse: _TypeAlias = ListBudgetsResponse  # noqa: Y015
 
 @_typing.final
 class ListInboxRequest(_message.Message):
@@ -1294,21 +1372,27 @@ class ListInboxResponse(_message.Message):
 
     ENTRIES_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
+    BUDGETS_FIELD_NUMBER: _builtins.int
     held: _builtins.int
     """How many tasks are held, those beyond `entries` included."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___InboxEntry]:
         """The most urgent first. At most 1,000."""
 
+    @_builtins.property
+    def budgets(self) -> _containers.RepeatedCompositeFieldContainer[_budget_pb2.Budget]:
+        """The shared budgets for which ready tasks wait until a person raises them."""
+
     def __init__(
         self,
         *,
         entries: _abc.Iterable[Global___InboxEntry] | None = ...,
         held: _builtins.int = ...,
+        budgets: _abc.Iterable[_budget_pb2.Budget] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "held", b"held"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budgets", b"budgets", "entries", b"entries", "held", b"held"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

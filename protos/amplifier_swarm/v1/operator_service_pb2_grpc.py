@@ -149,6 +149,11 @@ class OperatorServiceStub(object):
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RaiseBudgetRequest.SerializeToString,
                 response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RaiseBudgetResponse.FromString,
                 _registered_method=True)
+        self.ListBudgets = channel.unary_unary(
+                '/amplifier_swarm.v1.OperatorService/ListBudgets',
+                request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListBudgetsRequest.SerializeToString,
+                response_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListBudgetsResponse.FromString,
+                _registered_method=True)
         self.ListInbox = channel.unary_unary(
                 '/amplifier_swarm.v1.OperatorService/ListInbox',
                 request_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListInboxRequest.SerializeToString,
@@ -496,11 +501,20 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RaiseBudget(self, request, context):
-        """Raises the caps of a task by what is added. A task that is held for its budget goes on, if the cap now leaves
-        something to spend. Each call adds again.
+        """Raises the caps of a task, or of a budget that tasks share, by what is added. A task that is held for its budget goes
+        on, if the cap now leaves something to spend. Each call adds again.
 
         Errors:
-        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: nothing is added, or the task has no cap of that sort.
+        * `NOT_FOUND` / `BUDGET_NOT_FOUND`: there is no such shared budget, or several.
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: nothing is added, the task or budget has no cap of that sort, or both
+        are named.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBudgets(self, request, context):
+        """Lists the budgets that tasks share, with what is spent and reserved of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -781,6 +795,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.RaiseBudget,
                     request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RaiseBudgetRequest.FromString,
                     response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.RaiseBudgetResponse.SerializeToString,
+            ),
+            'ListBudgets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBudgets,
+                    request_deserializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListBudgetsRequest.FromString,
+                    response_serializer=amplifier__swarm_dot_v1_dot_operator__service__pb2.ListBudgetsResponse.SerializeToString,
             ),
             'ListInbox': grpc.unary_unary_rpc_method_handler(
                     servicer.ListInbox,
@@ -1411,6 +1430,33 @@ class OperatorService(object):
             '/amplifier_swarm.v1.OperatorService/RaiseBudget',
             amplifier__swarm_dot_v1_dot_operator__service__pb2.RaiseBudgetRequest.SerializeToString,
             amplifier__swarm_dot_v1_dot_operator__service__pb2.RaiseBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBudgets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/amplifier_swarm.v1.OperatorService/ListBudgets',
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.ListBudgetsRequest.SerializeToString,
+            amplifier__swarm_dot_v1_dot_operator__service__pb2.ListBudgetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -207,12 +207,16 @@ class OperatorServiceStub:
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the reason is empty or too long.
     """
     RaiseBudget: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.RaiseBudgetRequest, _operator_service_pb2.RaiseBudgetResponse]
-    """Raises the caps of a task by what is added. A task that is held for its budget goes on, if the cap now leaves
-    something to spend. Each call adds again.
+    """Raises the caps of a task, or of a budget that tasks share, by what is added. A task that is held for its budget goes
+    on, if the cap now leaves something to spend. Each call adds again.
 
     Errors:
-    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: nothing is added, or the task has no cap of that sort.
+    * `NOT_FOUND` / `BUDGET_NOT_FOUND`: there is no such shared budget, or several.
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: nothing is added, the task or budget has no cap of that sort, or both
+      are named.
     """
+    ListBudgets: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListBudgetsRequest, _operator_service_pb2.ListBudgetsResponse]
+    """Lists the budgets that tasks share, with what is spent and reserved of them."""
     ListInbox: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListInboxRequest, _operator_service_pb2.ListInboxResponse]
     """Lists what waits for a person: the hold behind which most tasks wait first, then the longest held."""
     AddDependency: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.AddDependencyRequest, _operator_service_pb2.AddDependencyResponse]
@@ -489,12 +493,16 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     * `INVALID_ARGUMENT` / `INVALID_REQUEST`: the reason is empty or too long.
     """
     RaiseBudget: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RaiseBudgetRequest, _operator_service_pb2.RaiseBudgetResponse]  # type: ignore[assignment]
-    """Raises the caps of a task by what is added. A task that is held for its budget goes on, if the cap now leaves
-    something to spend. Each call adds again.
+    """Raises the caps of a task, or of a budget that tasks share, by what is added. A task that is held for its budget goes
+    on, if the cap now leaves something to spend. Each call adds again.
 
     Errors:
-    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: nothing is added, or the task has no cap of that sort.
+    * `NOT_FOUND` / `BUDGET_NOT_FOUND`: there is no such shared budget, or several.
+    * `INVALID_ARGUMENT` / `INVALID_REQUEST`: nothing is added, the task or budget has no cap of that sort, or both
+      are named.
     """
+    ListBudgets: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListBudgetsRequest, _operator_service_pb2.ListBudgetsResponse]  # type: ignore[assignment]
+    """Lists the budgets that tasks share, with what is spent and reserved of them."""
     ListInbox: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListInboxRequest, _operator_service_pb2.ListInboxResponse]  # type: ignore[assignment]
     """Lists what waits for a person: the hold behind which most tasks wait first, then the longest held."""
     AddDependency: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.AddDependencyRequest, _operator_service_pb2.AddDependencyResponse]  # type: ignore[assignment]
@@ -882,12 +890,22 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.RaiseBudgetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operator_service_pb2.RaiseBudgetResponse, _abc.Awaitable[_operator_service_pb2.RaiseBudgetResponse]]:
-        """Raises the caps of a task by what is added. A task that is held for its budget goes on, if the cap now leaves
-        something to spend. Each call adds again.
+        """Raises the caps of a task, or of a budget that tasks share, by what is added. A task that is held for its budget goes
+        on, if the cap now leaves something to spend. Each call adds again.
 
         Errors:
-        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: nothing is added, or the task has no cap of that sort.
+        * `NOT_FOUND` / `BUDGET_NOT_FOUND`: there is no such shared budget, or several.
+        * `INVALID_ARGUMENT` / `INVALID_REQUEST`: nothing is added, the task or budget has no cap of that sort, or both
+          are named.
         """
+
+    @_abc_1.abstractmethod
+    def ListBudgets(
+        self,
+        request: _operator_service_pb2.ListBudgetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.ListBudgetsResponse, _abc.Awaitable[_operator_service_pb2.ListBudgetsResponse]]:
+        """Lists the budgets that tasks share, with what is spent and reserved of them."""
 
     @_abc_1.abstractmethod
     def ListInbox(

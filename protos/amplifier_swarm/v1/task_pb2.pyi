@@ -1013,6 +1013,7 @@ class Task(_message.Message):
     TOOK_FIELD_NUMBER: _builtins.int
     MAX_COST_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """See TaskDefinition."""
     name: _builtins.str
@@ -1059,6 +1060,8 @@ class Task(_message.Message):
     """What its sessions may cost together: its own cap, and what people have added. Empty means no cap."""
     max_tokens: _builtins.int
     """How many tokens its sessions may use together: its own cap, and what people have added. Unset means no cap."""
+    plan: _builtins.str
+    """The plan whose budget it shares. Empty if it shares none."""
     @_builtins.property
     def dependencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """See TaskDefinition."""
@@ -1133,10 +1136,11 @@ class Task(_message.Message):
         took: _duration_pb2.Duration | None = ...,
         max_cost: _builtins.str = ...,
         max_tokens: _builtins.int | None = ...,
+        plan: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_tokens", b"_max_tokens", "completed_at", b"completed_at", "created_at", b"created_at", "estimated_hours", b"estimated_hours", "hold", b"hold", "kill_receipt", b"kill_receipt", "landed", b"landed", "max_tokens", b"max_tokens", "started_at", b"started_at", "took", b"took", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_tokens", b"_max_tokens", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "hold", b"hold", "kept_ref", b"kept_ref", "kill_receipt", b"kill_receipt", "landed", b"landed", "last_error", b"last_error", "max_cost", b"max_cost", "max_retries", b"max_retries", "max_tokens", b"max_tokens", "name", b"name", "phase", b"phase", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "starts_at", b"starts_at", "status", b"status", "task_id", b"task_id", "took", b"took", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "work_of", b"work_of", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_tokens", b"_max_tokens", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "hold", b"hold", "kept_ref", b"kept_ref", "kill_receipt", b"kill_receipt", "landed", b"landed", "last_error", b"last_error", "max_cost", b"max_cost", "max_retries", b"max_retries", "max_tokens", b"max_tokens", "name", b"name", "phase", b"phase", "plan", b"plan", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "starts_at", b"starts_at", "status", b"status", "task_id", b"task_id", "took", b"took", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "work_of", b"work_of", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015

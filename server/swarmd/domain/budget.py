@@ -25,6 +25,9 @@ class Spent(NamedTuple):
     without_tokens: str = ""
 
 
+NOTHING: Final = Spent()
+
+
 class Caps(NamedTuple):
     """The most that may be spent; None without a cap."""
 
@@ -75,6 +78,8 @@ class BudgetEnd(NamedTuple):
     used_up: str
     # The sessions of the attempt were ordered to end because they had passed it.
     ordered: bool
+    # The shared budget that leaves nothing; 0 if it is a cap of the task.
+    budget_key: int = 0
 
 
 def dollars(nano: int) -> str:

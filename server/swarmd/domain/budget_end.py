@@ -20,14 +20,14 @@ def within_budget(task: Task, decided: Decision, budget: BudgetEnd | None, *, st
     if decided.transition is not Transition.RETRY and not ended:
         return decided
     if budget.used_up:
-        return _held(decided, budget.used_up, ended=ended)
+        return _held(decided, budget, ended=ended)
     return _free_of_charge(decided) if ended else decided
 
 
-def _held(decided: Decision, used_up: str, *, ended: bool) -> Decision:
+def _held(decided: Decision, budget: BudgetEnd, *, ended: bool) -> Decision:
     failure = FailureClass.BUDGET_EXHAUSTED if ended else decided.failure_class
-    hold = NewHold(HoldKind.BUDGET, used_up)
-    text = f"{hold.kind}: {used_up}"
+    hold = NewHold(HoldKind.BUDGET, budget.used_up, budget_key=budget.budget_key)
+    text = f"{hold.kind}: {budget.used_up}"
     error = text if ended else decided.error
     return Decision(
         decided.ended_as,

@@ -160,6 +160,7 @@ class InvalidRequest(SwarmError):
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}", {"field": field})
+        self.problem = problem
 
 
 class InvalidStatus(SwarmError):
@@ -193,6 +194,24 @@ class TasksActive(SwarmError):
         super().__init__(
             f"can't {doing}: task {task_id!r} is {status}{others}; wait for them or kill them first",
             {"taskId": task_id, "count": str(count)},
+        )
+
+
+class BudgetNotFound(SwarmError):
+    """There is no budget of that kind and name."""
+
+    reason = "BUDGET_NOT_FOUND"
+
+    def __init__(self, kind: str, name: str, others: Sequence[str]) -> None:
+        known = f"; name one of {', '.join(others[:10])}" if others else ""
+        hint = {
+            "plan": "`swarmctl import FILE --max-cost DOLLARS` sets one",
+            "day": "`swarmd --day-budget DOLLARS` sets one",
+        }.get(kind, "`swarmd --account-budget NAME=DOLLARS` sets one")
+        named = f" named {name[:100]!r}" if name else ""
+        super().__init__(
+            f"there is no budget of {'an' if kind == 'account' else 'a'} {kind}{named}{known or '; ' + hint}",
+            {"kind": kind, "name": name[:100]},
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from swarmd.domain.approvals import ApprovalPoint, start_text
 from swarmd.domain.errors import InvalidRequest
+from swarmd.domain.shared_budget import BudgetName
 
 # Of a question, a reason, an answer and a note.
 MAX_TEXT: Final = 16_000
@@ -50,6 +51,8 @@ class NewHold:
     held_by: str = ""
     # Of an approval.
     point: ApprovalPoint | None = None
+    # Of a budget: the shared one that is used up, 0 if it is a cap of the task.
+    budget_key: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class Hold:
     answer: str
     point: ApprovalPoint | None = None
     approved: bool = False
+    # The shared budget that is used up; None if it is a cap of the task.
+    budget: BudgetName | None = None
 
     @property
     def hold_id(self) -> str:

@@ -19,13 +19,13 @@ class Timer(Protocol):
 
 
 class Clock(Protocol):
-    """Monotonic time for decisions and wall time for people."""
+    """Monotonic time for decisions, and wall time for people and the budget of a day."""
 
     def monotonic_s(self) -> float:
         """Returns seconds that never go back; they stand still while the machine sleeps."""
 
     def wall_us(self) -> int:
-        """Returns microseconds since 1970, UTC. For display only."""
+        """Returns microseconds since 1970, UTC. For display, and for the budget of a day."""
 
     def call_later(self, delay_s: float, call: Callable[[], None]) -> Timer:
         """Schedules the call on the event loop."""

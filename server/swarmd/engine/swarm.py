@@ -22,6 +22,7 @@ from swarmd.domain.model import (
     WorkerName,
 )
 from swarmd.domain.policy import Backoff
+from swarmd.domain.shared_budget import PlannedBudget
 from swarmd.engine.attempts import leases, overspending
 from swarmd.engine.attempts.artifacts import Artifacts
 from swarmd.engine.attempts.landings import Landings
@@ -39,6 +40,7 @@ from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.observer import NullObserver, Observer
 from swarmd.engine.ports import Clock, Entropy, Ports
 from swarmd.engine.tasks import plans
+from swarmd.engine.tasks.shared_budgets import begin_day, configure, day_of
 from swarmd.engine.workers.reaper import Reaper
 from swarmd.engine.workers.registry import HeartbeatPolicy, WorkerRegistry
 from swarmd.store import attempts, events, runner_pauses, swarm, tasks, workers
@@ -64,6 +66,8 @@ class EnginePolicy:
     # Tasks whose files overlap never run at once, also in clones.
     exclusive_files: bool = False
     artifacts: ArtifactLimits = ArtifactLimits()  # noqa: RUF009  # it is immutable
+    # Of the day, and of accounts.
+    budgets: Sequence[PlannedBudget] = ()
 
 
 class Swarm:
@@ -182,8 +186,11 @@ class Swarm:
         return await self.db.write(partial(self.control.resume, requeue=requeue))
 
     async def check_leases(self) -> None:
-        """Runs one round of the reaper."""
+        """Runs one round of the reaper, and notices a new day."""
         await self.reaper.check(self.db.write)
+        if (day := day_of(self.clock.wall_us())) != self.live.day:
+            await self.db.write(partial(begin_day, day=day))
+            self.live.day = day
 
     async def close(self) -> None:
         """Ends timers, streams and background tasks; the daemon closes the database."""
@@ -211,13 +218,9 @@ class Swarm:
 
     def _worker_registry(self, ports: Ports) -> WorkerRegistry:
         return WorkerRegistry(
-            live=self.live,
-            dispatcher=self.dispatcher,
-            outcomes=self.outcomes,
-            ports=ports,
-            pace=self.policy.pace,
-            request_dispatch=self.request_dispatch,
-        )
+            live=self.live, dispatcher=self.dispatcher, outcomes=self.outcomes, ports=ports,
+            pace=self.policy.pace, request_dispatch=self.request_dispatch,
+        )  # fmt: skip
 
     def _hook_commits(self) -> None:
         # The database is built before the engine, so it learns its hooks here.
@@ -240,6 +243,8 @@ class Swarm:
         for name, within_s in workers.drain_deadlines(tx):
             tx.after_commit(partial(self._end_drain_later, [name], within_s))
         self.outcomes.breaker.boot(tx)
+        self.live.day = day_of(self.clock.wall_us())
+        configure(tx, self.policy.budgets, day=self.live.day)
         for key, backoff_s in tasks.in_backoff(tx):
             tx.after_commit(partial(self.retry_timers.start, key, backoff_s))
 

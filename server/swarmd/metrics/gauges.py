@@ -30,6 +30,7 @@ def families(state: ScrapeState) -> Iterator[Metric]:
     yield from _tasks(state)
     yield from _fleet(state)
     yield from _counted(state.stored)
+    yield from _budgets(state.stored)
     yield _by("swarm_streams", "Open streams and sockets.", "kind", state.streams)
     yield _by(
         "swarm_feed_lag_events", "Events that the slowest reader has not read yet.", "reader", state.behind
@@ -98,6 +99,34 @@ def _fleet(state: ScrapeState) -> Iterator[Metric]:
         "For how long the most silent worker has not been heard.",
         state.oldest_beat_s,
     )
+
+
+def _budgets(stored: StoredState) -> Iterator[Metric]:
+    """Yields what shared budgets allow, and what is spent and reserved; a cap of tokens alone has no dollars."""
+    spent = CounterMetricFamily(
+        "swarm_spent_dollars", "What all sessions have cost, those of tasks that are gone included."
+    )
+    spent.add_metric([], stored.spending.spent.cost_nano / _NANO)
+    yield spent
+    amounts = GaugeMetricFamily(
+        "swarm_budget_dollars",
+        "Shared budgets: what they allow (cap), what is spent, and what open attempts may still need (reserved).",
+        labels=["kind", "name", "amount"],
+    )
+    reached = GaugeMetricFamily(
+        "swarm_budget_reached",
+        "1 while tasks wait for the budget until a person acts.",
+        labels=["kind", "name"],
+    )
+    for budget in stored.spending.budgets:
+        labels = [str(budget.kind), budget.name]
+        if budget.caps.cost_nano is not None:
+            amounts.add_metric([*labels, "cap"], budget.caps.cost_nano / _NANO)
+        amounts.add_metric([*labels, "spent"], budget.spent.cost_nano / _NANO)
+        amounts.add_metric([*labels, "reserved"], budget.reserved.cost_nano / _NANO)
+        reached.add_metric(labels, int(budget.reached))
+    yield amounts
+    yield reached
 
 
 def _counted(stored: StoredState) -> Iterator[Metric]:

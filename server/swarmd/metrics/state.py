@@ -14,11 +14,12 @@ from swarmd.engine.live.state import ConnectedWorker
 from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.engine.observer import seconds_since
 from swarmd.engine.swarm import Swarm
-from swarmd.store import events, holds, landings, runner_pauses, swarm
+from swarmd.store import events, holds, landings, runner_pauses, shared_budgets, swarm
 from swarmd.store.file import connections
 from swarmd.store.landings import LandingTotals
 from swarmd.store.reads import totals
 from swarmd.store.reads.totals import AttemptTotal, TaskTotal, UsageTotal
+from swarmd.store.shared_budgets import Spending
 from swarmd.store.transaction import ReadTx
 
 
@@ -37,6 +38,7 @@ class StoredState:
     # Attempts that want to land, those that have the right included.
     landing: int
     landings: LandingTotals
+    spending: Spending
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def _stored(tx: ReadTx) -> StoredState:
         last_seq=events.last_seq(tx),
         landing=landings.waiting(tx),
         landings=landings.totals(tx),
+        spending=shared_budgets.spending(tx),
     )
 
 

@@ -80,6 +80,9 @@ def _notices(tx: ReadTx, event: Event) -> Iterator[Notice]:
             # What an operator holds, that operator knows.
             text = f"Task {_task_label(tx, task)} waits for a person{cause}; `swarmctl inbox` lists all that waits"
             yield Notice(Topic.NEEDS_PERSON, f"held {task} {event.seq}", f"{task} waits for a person", text)
+        case EventKind.BUDGET_REACHED:
+            text = f"Tasks wait for money{cause}; `swarmctl inbox` lists all that waits"
+            yield Notice(Topic.NEEDS_PERSON, f"budget {event.seq}", "tasks wait for money", text)
         case _:
             return
 

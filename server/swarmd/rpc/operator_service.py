@@ -13,6 +13,7 @@ from swarmd.domain.caller_errors import RoleDenied
 from swarmd.domain.definition import PlannedTask
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.model import Role
+from swarmd.domain.shared_budget import PlannedBudget
 from swarmd.domain.token_terms import TokenTerms, join_terms, ordinary_terms
 from swarmd.engine.auth.logins import CODE_S, SHARED_CODE_S
 from swarmd.engine.swarm import Swarm
@@ -22,7 +23,7 @@ from swarmd.rpc.auth import CALLER, bearer_token
 from swarmd.rpc.limits import MAX_PLAN_BYTES, OneAtATime
 from swarmd.rpc.streams import EventPages
 from swarmd.store.reads.pages import TaskFilter
-from swarmd.wire import definitions, enums, values, views
+from swarmd.wire import budgets, definitions, enums, values, views
 from swarmd.wire.actions import Actions
 from swarmd.wire.reads import Reads
 
@@ -46,6 +47,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         plan: list[PlannedTask] = []
         clear, dry_run, size = False, False, 0
         concurrency: dict[str, int] = {}
+        budget: PlannedBudget | None = None
         # Converted message by message, so that a long plan does not block the event loop.
         async for message in request_iterator:
             size += message.ByteSize()
@@ -56,9 +58,11 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
             plan += map(definitions.read_planned, message.tasks)
             clear, dry_run = clear or message.clear, dry_run or message.dry_run
             concurrency.update(message.concurrency)
+            if message.HasField("budget"):
+                budget = budgets.read_planned(message.budget)
         try:
             write = plans.try_out if dry_run else plans.add
-            write = partial(write, plan=plan, clear=clear, concurrency=concurrency)
+            write = partial(write, plan=plan, clear=clear, concurrency=concurrency, budget=budget)
             added = await self._swarm.db.write(write, preemptible=True)
         except plans.DryRunDone as dry:
             added = dry.result
@@ -153,10 +157,10 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
         return await self._actions.reject(request, actor=_caller_name())
 
     async def RaiseBudget(self, request: pb.RaiseBudgetRequest, context: Context) -> pb.RaiseBudgetResponse:
-        task = await self._actions.raise_budget(
-            request.task_id, add_cost=request.add_cost, add_tokens=request.add_tokens, actor=_caller_name()
-        )
-        return pb.RaiseBudgetResponse(task=task)
+        return await self._actions.raise_budget(request, actor=_caller_name())
+
+    async def ListBudgets(self, request: pb.ListBudgetsRequest, context: Context) -> pb.ListBudgetsResponse:
+        return await self._reads.budgets()
 
     async def ListInbox(self, request: pb.ListInboxRequest, context: Context) -> pb.ListInboxResponse:
         return await self._reads.inbox()

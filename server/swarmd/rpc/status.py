@@ -19,6 +19,7 @@ TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
     errors.ArtifactNotFound: _C.NOT_FOUND,
     errors.ArtifactRefused: _C.RESOURCE_EXHAUSTED,
     errors.TokenNotFound: _C.NOT_FOUND,
+    errors.BudgetNotFound: _C.NOT_FOUND,
     errors.InvalidTasks: _C.INVALID_ARGUMENT,
     errors.InvalidRequest: _C.INVALID_ARGUMENT,
     errors.InvalidStatus: _C.FAILED_PRECONDITION,

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from swarmd.domain.budget import NOTHING, Spent
 from swarmd.domain.claim import DependencyResult
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
@@ -44,6 +45,8 @@ class LeaseRecord(NamedTuple):
     work_of: int = 0
     # Its sessions were ordered to end because a cap was passed.
     over_budget: bool = False
+    # There are budgets that tasks share.
+    budgets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +68,12 @@ def add(
     target_key: TargetKey | None = None,
     first_base: str | None = None,
     work_of: int = 0,
+    account: str = "",
+    reserved: Spent = NOTHING,
 ) -> None:
     """Opens an attempt, in a clone if it has a target; the schema allows one open attempt a task.
 
-    `work_of` is the attempt whose accepted work it lands.
+    `work_of` is the attempt whose accepted work it lands, `account` what pays for it, `reserved` what it may need.
     """
     tx.defer(
         "attempt_add",
@@ -84,6 +89,9 @@ def add(
         target_key=target_key,
         first_base=first_base,
         work_of=work_of,
+        account=account,
+        reserved_cost_nano=reserved.cost_nano,
+        reserved_tokens=reserved.tokens,
     )
 
 
@@ -92,7 +100,7 @@ def find(tx: ReadTx, task_key: TaskKey, number: int) -> LeaseRecord | None:
     row = tx.one("attempt_by_lease", subject=task_key, task_key=task_key, number=number)
     if row is None:
         return None
-    claimed_us, outcome, digest, target_key, landing_place, work_of, over_budget = row[_LEASE.stop :]
+    claimed_us, outcome, digest, target_key, landing_place, work_of, over_budget, budgets = row[_LEASE.stop :]
     return LeaseRecord(
         lease=Lease._make(row[_LEASE]),
         task=tasks.from_row(row),
@@ -103,6 +111,7 @@ def find(tx: ReadTx, task_key: TaskKey, number: int) -> LeaseRecord | None:
         landing_place=landing_place,
         work_of=work_of,
         over_budget=bool(over_budget),
+        budgets=bool(budgets),
     )
 
 

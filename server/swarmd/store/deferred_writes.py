@@ -21,7 +21,7 @@ Values = tuple[Any, ...]
 # `name_hold` and `task_wait` refer to.
 DEFERRABLE: Final = (
     "attempt_add", "name_add", "name_hold", "session_add", "attempt_start", "session_use", "session_log_add",
-    "session_end", "attempt_end", "session_end_of_attempt", "task_save", "task_wait", "event_add",
+    "session_end", "attempt_end", "session_end_of_attempt", "task_save", "task_wait", "task_wait_for_plan", "event_add",
 )  # fmt: skip
 # The numbers of rows of a statement: few, so that each text stays prepared.
 BATCH_SIZES: Final = (32, 16, 8, 4, 2, 1)

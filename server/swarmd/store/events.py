@@ -53,6 +53,7 @@ class EventKind(StrEnum):
     RUNNER_RESUMED = "runner_resumed"
     TASK_RESTORED = "task_restored"
     BUDGET_RAISED = "budget_raised"
+    BUDGET_REACHED = "budget_reached"
 
 
 # Each of these ends a task.

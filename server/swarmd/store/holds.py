@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.holds import Hold, HoldKind, NewHold, Note
 from swarmd.domain.model import TaskKey
+from swarmd.domain.shared_budget import BudgetKind, BudgetName
 from swarmd.store.transaction import IGNORE_DEFERRED, ReadTx, Row, Tx
 
 
@@ -14,7 +15,7 @@ def begin(tx: Tx, key: TaskKey, hold: NewHold, *, attempt: int) -> None:
     tx.run(
         "hold_begin", task_key=key, attempt=attempt, kind=hold.kind, text=hold.text,
         options=json.dumps(hold.options, ensure_ascii=False), held_by=hold.held_by, now_us=tx.now_us,
-        point=hold.point or "",
+        point=hold.point or "", budget_key=hold.budget_key,
     )  # fmt: skip
 
 
@@ -74,8 +75,10 @@ def from_row(row: Row) -> Hold:
     """Returns the hold of a row with the `hold_columns` of queries.sql."""
     (
         key, epoch, kind, text, options, attempt, held_by, since_us, ended_us, ended_by, answer, point, approved,
+        budget_kind, budget_name,
     ) = row  # fmt: skip
     return Hold(
         key, epoch, HoldKind(kind), text, tuple(json.loads(options)), attempt, held_by, since_us, ended_us, ended_by,
         answer, ApprovalPoint(point) if point else None, bool(approved),
+        BudgetName(BudgetKind(budget_kind), budget_name) if budget_kind else None,
     )  # fmt: skip

@@ -28,7 +28,8 @@ workspace, enforcement, draining, left_us
 
 -- fragment: hold_columns
 -- The fields of a Hold, in their order.
-key, epoch, kind, text, options, attempt, held_by, since_us, ended_us, ended_by, answer, point, approved
+key, epoch, kind, text, options, attempt, held_by, since_us, ended_us, ended_by, answer, point, approved,
+(SELECT b.kind FROM budgets b WHERE b.key = budget_key), (SELECT b.name FROM budgets b WHERE b.key = budget_key)
 
 -- fragment: event_columns
 -- The fields of an Event, in their order.
@@ -273,6 +274,10 @@ WITH given (key, name) AS (VALUES {rows})
 UPDATE tasks SET wait_key = n.key FROM given JOIN exclusive_names n ON n.name = given.name
  WHERE tasks.key = given.key AND tasks.ready = 1;
 
+-- name: task_wait_for_plan
+WITH given (key, wait_key) AS (VALUES {rows})
+UPDATE tasks SET wait_key = given.wait_key FROM given WHERE tasks.key = given.key AND tasks.ready = 1;
+
 -- name: task_clear
 DELETE FROM tasks;
 
@@ -310,7 +315,8 @@ SELECT {task_columns}, t.priority, t.exclusive, t.told FROM tasks t
 
 -- name: task_offer
 -- Says whether claims may be given and which runners get none, or one; lists the label sets with a claimable task by one
--- look-up in the index for each set, and those of tasks that wait for a name which has room by one more for each name.
+-- look-up in the index for each set, and those of tasks that wait for a name which has room, or for the budget of a plan,
+-- by one more for each. The last value says whether there is any shared budget.
 SELECT s.epoch, s.mode, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'attempts'), 0),
        (SELECT coalesce(max(key), 0) FROM label_sets),
        (SELECT json_group_array(l.key) FROM label_sets l WHERE EXISTS
@@ -318,8 +324,12 @@ SELECT s.epoch, s.mode, coalesce((SELECT seq FROM sqlite_sequence WHERE name = '
        (SELECT json_group_array(json_array(l.key, n.key)) FROM exclusive_names n CROSS JOIN label_sets l
          WHERE n.waiting > 0 AND n.held < n.capacity AND EXISTS
           (SELECT 1 FROM tasks WHERE ready = 1 AND label_set_key = l.key AND wait_key = n.key)),
+       (SELECT json_group_array(json_array(l.key, -b.key)) FROM budgets b CROSS JOIN label_sets l
+         WHERE b.kind = 'plan' AND EXISTS
+          (SELECT 1 FROM tasks WHERE ready = 1 AND label_set_key = l.key AND wait_key = -b.key)),
        (SELECT json_group_array(json_array(p.key, p.runner, p.worker, p.half_open AND NOT EXISTS
-          (SELECT 1 FROM attempts WHERE key = p.probe_key AND outcome IS NULL))) FROM runner_pauses p)
+          (SELECT 1 FROM attempts WHERE key = p.probe_key AND outcome IS NULL))) FROM runner_pauses p),
+       EXISTS (SELECT 1 FROM budgets)
   FROM swarm s;
 
 -- ── pools ────────────────────────────────────────────────────────────────────────────────────────
@@ -412,13 +422,13 @@ SELECT t.task_id, p.task_id FROM dependencies d JOIN tasks t ON t.key = d.task_k
 
 -- name: attempt_add
 INSERT INTO attempts (key, task_key, number, epoch, secret_hash, worker_key, claimed_us, error, target_key, first_base,
-                      work_of)
+                      work_of, account, reserved_cost_nano, reserved_tokens)
 VALUES {rows};
 
 -- name: attempt_by_lease
--- The task, then its lease of that number, open or not.
+-- The task, then its lease of that number, open or not; the last value says whether tasks share budgets.
 SELECT {task_columns}, {lease_columns}, a.claimed_us, a.outcome, a.digest, a.target_key, a.landing_place,
-       a.work_of, a.over_budget
+       a.work_of, a.over_budget, EXISTS (SELECT 1 FROM budgets)
   FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
  WHERE a.task_key = :task_key AND a.number = :number;
 
@@ -832,8 +842,9 @@ INSERT INTO readers (name, seq) VALUES (:name, :seq) ON CONFLICT (name) DO UPDAT
 -- ── holds ────────────────────────────────────────────────────────────────────────────────────────
 
 -- name: hold_begin
-INSERT INTO holds (epoch, task_key, attempt, kind, text, options, held_by, since_us, ended_by, answer, point)
-SELECT epoch, :task_key, :attempt, :kind, :text, :options, :held_by, :now_us, '', '', :point FROM swarm;
+INSERT INTO holds (epoch, task_key, attempt, kind, text, options, held_by, since_us, ended_by, answer, point,
+                   budget_key)
+SELECT epoch, :task_key, :attempt, :kind, :text, :options, :held_by, :now_us, '', '', :point, :budget_key FROM swarm;
 
 -- name: hold_end
 UPDATE holds SET ended_us = :now_us, ended_by = :ended_by, answer = :answer, approved = :approved
@@ -895,6 +906,115 @@ UPDATE tasks SET added_cost_nano = added_cost_nano + :add_cost_nano, added_token
 -- name: attempt_over_budget
 UPDATE attempts SET over_budget = 1 WHERE key = :key;
 
+-- name: budget_shared
+-- All shared budgets with their caps and what is spent. What was added to a day counts on that day alone.
+SELECT b.key, b.kind, b.name,
+       b.max_cost_nano + CASE WHEN b.kind <> 'day' OR b.added_day = w.day THEN b.added_cost_nano ELSE 0 END,
+       b.max_tokens + CASE WHEN b.kind <> 'day' OR b.added_day = w.day THEN b.added_tokens ELSE 0 END,
+       CASE b.kind WHEN 'plan' THEN b.spent_cost_nano
+         WHEN 'day' THEN (SELECT coalesce(sum(cost_nano), 0) FROM spending WHERE day = w.day)
+         ELSE (SELECT coalesce(sum(cost_nano), 0) FROM spending WHERE account = b.name) END,
+       CASE b.kind WHEN 'plan' THEN b.spent_tokens
+         WHEN 'day' THEN (SELECT coalesce(sum(tokens), 0) FROM spending WHERE day = w.day)
+         ELSE (SELECT coalesce(sum(tokens), 0) FROM spending WHERE account = b.name) END,
+       b.reached
+  FROM budgets b JOIN swarm w ORDER BY b.kind = 'account', b.kind = 'plan', b.name;
+
+-- name: budget_reserved
+-- What open attempts have reserved and not spent yet, by plan and account.
+SELECT plan_key, account, sum(max(0, cost)), sum(max(0, tokens)) FROM (
+  SELECT t.plan_key, a.account, a.reserved_cost_nano - coalesce(sum(s.cost_nano), 0) AS cost,
+         a.reserved_tokens - coalesce(sum(s.input_tokens + s.output_tokens), 0) AS tokens
+    FROM attempts a JOIN tasks t ON t.key = a.task_key LEFT JOIN sessions s ON s.attempt_key = a.key
+   WHERE a.outcome IS NULL GROUP BY a.key)
+ GROUP BY plan_key, account;
+
+-- name: budget_spending
+-- What all sessions have used, and what they have used today.
+SELECT coalesce(sum(s.cost_nano), 0), coalesce(sum(s.tokens), 0),
+       coalesce(sum(CASE WHEN s.day = w.day THEN s.cost_nano END), 0),
+       coalesce(sum(CASE WHEN s.day = w.day THEN s.tokens END), 0)
+  FROM spending s JOIN swarm w;
+
+-- name: budget_scope
+-- The plan, the type and the phase of a task.
+SELECT plan_key, type, phase FROM tasks WHERE key = :key;
+
+-- name: budget_examples
+-- What the latest ended attempts of tasks of this type and phase have used, of the last :most attempts of all.
+SELECT coalesce(sum(s.cost_nano), 0), coalesce(sum(s.input_tokens + s.output_tokens), 0)
+  FROM (SELECT key, task_key FROM attempts WHERE outcome IN ('completed', 'failed') ORDER BY key DESC LIMIT :most) a
+  JOIN tasks t ON t.key = a.task_key JOIN sessions s ON s.attempt_key = a.key
+ WHERE t.type = :type AND t.phase = :phase AND s.runner <> 'embedded' GROUP BY a.key;
+
+-- name: budget_set
+-- Sets the caps of a shared budget; what people have added stays.
+INSERT INTO budgets (kind, name, max_cost_nano, max_tokens) VALUES (:kind, :name, :max_cost_nano, :max_tokens)
+    ON CONFLICT (kind, name) DO UPDATE SET max_cost_nano = excluded.max_cost_nano, max_tokens = excluded.max_tokens;
+
+-- name: budget_key
+SELECT key FROM budgets WHERE kind = :kind AND name = :name;
+
+-- name: budget_remove
+DELETE FROM budgets WHERE key = :key;
+
+-- name: budget_clear_plans
+DELETE FROM budgets WHERE kind = 'plan';
+
+-- name: budget_add_shared
+UPDATE budgets SET
+  added_cost_nano = CASE WHEN kind = 'day' AND added_day <> w.day THEN 0 ELSE added_cost_nano END + :cost_nano,
+  added_tokens = CASE WHEN kind = 'day' AND added_day <> w.day THEN 0 ELSE added_tokens END + :tokens,
+  added_day = w.day
+  FROM swarm w WHERE key = :key;
+
+-- name: budget_set_day
+UPDATE swarm SET day = :day WHERE day <> :day;
+
+-- name: budget_reach
+UPDATE budgets SET reached = :reached WHERE key = :key AND reached <> :reached;
+
+-- name: budget_awaited
+-- The reached budgets for which a ready task still waits.
+SELECT b.key FROM budgets b WHERE b.reached = 1 AND EXISTS
+  (SELECT 1 FROM tasks t WHERE t.ready = 1 AND (b.kind <> 'plan' OR t.plan_key = b.key));
+
+-- name: budget_join
+-- Puts tasks into a plan; :ids is a JSON array of task ids.
+UPDATE tasks SET plan_key = :key FROM json_each(:ids) j WHERE tasks.task_id = j.value AND tasks.plan_key <> :key;
+
+-- name: budget_recount
+-- Sums up what the sessions of a plan have used; a task may have come from elsewhere.
+UPDATE budgets SET
+  spent_cost_nano = (SELECT coalesce(sum(s.cost_nano), 0) FROM tasks t JOIN sessions s ON s.task_key = t.key
+                      WHERE t.plan_key = budgets.key),
+  spent_tokens = (SELECT coalesce(sum(s.input_tokens + s.output_tokens), 0)
+                    FROM tasks t JOIN sessions s ON s.task_key = t.key WHERE t.plan_key = budgets.key)
+ WHERE kind = 'plan';
+
+-- name: budget_stop_waiting
+UPDATE tasks SET wait_key = 0 WHERE ready = 1 AND wait_key = :wait_key;
+
+-- name: budget_held
+-- The tasks that are held for a shared budget.
+SELECT {task_columns} FROM holds h JOIN tasks t ON t.key = h.task_key
+ WHERE h.budget_key = :key AND h.ended_us IS NULL AND t.status = 'held' ORDER BY t.key;
+
+-- name: budget_orphaned
+-- The tasks that are held for a shared budget which is gone.
+SELECT {task_columns} FROM holds h JOIN tasks t ON t.key = h.task_key
+ WHERE h.budget_key > 0 AND h.ended_us IS NULL AND t.status = 'held'
+   AND NOT EXISTS (SELECT 1 FROM budgets b WHERE b.key = h.budget_key) ORDER BY t.key;
+
+-- name: budget_open_attempts
+-- The open attempts that a shared budget covers, and that were not ordered to end for a cap.
+SELECT {lease_columns} FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
+ WHERE a.outcome IS NULL AND a.over_budget = 0 AND a.work_of = 0
+   AND CASE :kind WHEN 'plan' THEN t.plan_key = :key WHEN 'account' THEN a.account = :name ELSE 1 END;
+
+-- name: attempt_account
+SELECT account FROM attempts WHERE key = :key;
+
 -- name: note_add
 INSERT INTO notes (task_key, text, author, noted_us) VALUES (:task_key, :text, :author, :now_us);
 
@@ -946,7 +1066,8 @@ SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attemp
        t.starts_at, t.work_of, t.max_cost_nano + t.added_cost_nano, t.max_tokens + t.added_tokens,
        CASE WHEN t.status = 'held' THEN (SELECT json_array({hold_columns}) FROM holds
          WHERE task_key = t.key AND ended_us IS NULL) END,
-       (SELECT sum(ended_us - started_us) FROM attempts WHERE task_key = t.key)
+       (SELECT sum(ended_us - started_us) FROM attempts WHERE task_key = t.key),
+       coalesce((SELECT b.name FROM budgets b WHERE b.key = t.plan_key), '')
   FROM json_each(:keys) wanted
   CROSS JOIN tasks t ON t.key = wanted.value
   LEFT JOIN attempts a ON a.task_key = t.key AND a.number = t.attempt

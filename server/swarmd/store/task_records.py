@@ -34,6 +34,8 @@ class Offer:
     newest_label_set: int
     ready: "set[ReadyGroup]"
     gates: "Sequence[RunnerGate]"
+    # There are budgets that tasks share.
+    budgets: bool = False
 
 
 class RunnerGate(NamedTuple):
@@ -51,7 +53,7 @@ class RunnerGate(NamedTuple):
 
 
 class ReadyGroup(NamedTuple):
-    """The claimable tasks of a label set that wait for the same exclusive name; for none if `wait_key` is 0."""
+    """The claimable tasks of a label set that wait for the same name or plan's budget; for none if `wait_key` is 0."""
 
     label_set: int
     wait_key: int = 0
@@ -85,7 +87,7 @@ class ReadyTask(NamedTuple):
     priority: int
     # Its definition has exclusive names or files.
     exclusive: bool
-    # The name that it waits for; 0 for none.
+    # The name that it waits for, or the budget of its plan if it is negative; 0 for none.
     wait_key: int
     # A person has answered or noted something.
     told: bool = False

@@ -152,12 +152,12 @@ def ready(tx: ReadTx, group: ReadyGroup, *, after: int, limit: int) -> Sequence[
 
 def offer(tx: ReadTx) -> Offer:
     """Returns the present offer; it costs one look-up in an index for each group."""
-    row = tx.one("task_offer")
-    assert row is not None
-    epoch, mode, last_attempt, newest_label_set, label_sets, waiting, gates = row
-    ready = {*map(ReadyGroup, json.loads(label_sets)), *(ReadyGroup(*group) for group in json.loads(waiting))}
-    paused = [RunnerGate(*gate) for gate in json.loads(gates)]
-    return Offer(epoch, SwarmMode(mode), last_attempt, newest_label_set, ready, paused)
+    [row] = tx.all("task_offer")
+    epoch, mode, last_attempt, newest_label_set, label_sets, waiting, unfunded, gates, budgets = row
+    groups = [*((key,) for key in json.loads(label_sets)), *json.loads(waiting), *json.loads(unfunded)]
+    ready = {ReadyGroup(*group) for group in groups}
+    closed = [RunnerGate(*gate) for gate in json.loads(gates)]
+    return Offer(epoch, SwarmMode(mode), last_attempt, newest_label_set, ready, closed, bool(budgets))
 
 
 def make_ready(tx: Tx, key: TaskKey) -> bool:
@@ -201,10 +201,11 @@ def set_definition(tx: Tx, key: TaskKey, definition: TaskDefinition) -> None:
 
 
 def clear(tx: Tx) -> int:
-    """Removes all tasks with their attempts, sessions, results and exclusive names; returns the number of tasks."""
+    """Removes all tasks with their attempts, results, exclusive names and plans; returns the number of tasks."""
     removed = int(tx.value("task_count"))
     tx.run("task_clear")
     exclusive_names.clear(tx)
+    tx.run("budget_clear_plans")
     return removed
 
 

@@ -19,8 +19,9 @@ from swarmd.engine import bulk
 from swarmd.engine.attempts.swarm_control import EmergencyStopResult
 from swarmd.engine.reports import overview
 from swarmd.engine.swarm import Swarm
-from swarmd.engine.tasks import approving, budgets, holding, rejecting
+from swarmd.engine.tasks import approving, budgets, holding, rejecting, shared_budgets
 from swarmd.store.transaction import Tx
+from swarmd.wire import budgets as wire_budgets
 from swarmd.wire import enums, views
 from swarmd.wire.reads import Reads
 
@@ -148,13 +149,23 @@ class Actions:
             dependent_ids=done.dependents[:MAX_DEPENDENT_IDS],
         )
 
-    async def raise_budget(
-        self, task_id: str, *, add_cost: str, add_tokens: int, actor: str
-    ) -> task_pb2.Task:
-        """Raises the caps of a task; frees it if it was held for its budget and may spend again."""
-        added = Spent(read_dollars(add_cost, "add_cost") if add_cost else 0, add_tokens)
-        write = partial(budgets.raise_budget, name=task_id, added=added, actor=actor)
-        return await self._reads.task_of(await self._swarm.db.write(write))
+    async def raise_budget(self, request: pb.RaiseBudgetRequest, *, actor: str) -> pb.RaiseBudgetResponse:
+        """Raises the caps of a task or of a shared budget; what was held for it goes on if it may spend again.
+
+        Raises:
+            InvalidRequest: both are named, or nothing can be added. TaskNotFound, BudgetNotFound.
+        """
+        cost_nano = read_dollars(request.add_cost, "add_cost") if request.add_cost else 0
+        added = Spent(cost_nano, request.add_tokens)
+        if not request.HasField("budget"):
+            write = partial(budgets.raise_budget, name=request.task_id, added=added, actor=actor)
+            return pb.RaiseBudgetResponse(task=await self._reads.task_of(await self._swarm.db.write(write)))
+        if request.task_id:
+            raise InvalidRequest("task_id", "stands beside a shared budget; name one of them")
+        kind = enums.BUDGET_KIND.from_wire(request.budget.kind, "budget.kind")
+        name = request.budget.name
+        shared = partial(shared_budgets.raise_budget, kind=kind, name=name, added=added, actor=actor)
+        return pb.RaiseBudgetResponse(budget=wire_budgets.budget(await self._swarm.db.write(shared)))
 
     async def pause(self, cause: str) -> swarm_pb2.Swarm:
         """Pauses the swarm: no task is claimed until a resume."""

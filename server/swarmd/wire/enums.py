@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
 from amplifier_swarm.v1 import (
+    budget_pb2,
     event_pb2,
     hold_pb2,
     operator_service_pb2,
@@ -19,6 +20,7 @@ from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.holds import HoldKind
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus
+from swarmd.domain.shared_budget import BudgetKind
 from swarmd.domain.token_terms import TokenKind
 from swarmd.engine.reports.reasons import ReasonKind
 from swarmd.engine.reports.session_logs import EntryKind
@@ -64,6 +66,7 @@ class EnumMap(Generic[E]):
 
 
 APPROVAL_POINT: Final = EnumMap(ApprovalPoint, hold_pb2.ApprovalPoint, "APPROVAL_POINT")
+BUDGET_KIND: Final = EnumMap(BudgetKind, budget_pb2.BudgetKind, "BUDGET_KIND")
 HOLD_KIND: Final = EnumMap(HoldKind, hold_pb2.HoldKind, "HOLD_KIND")
 TASK_STATUS: Final = EnumMap(TaskStatus, task_pb2.TaskStatus, "TASK_STATUS")
 FAILURE_CLASS: Final = EnumMap(model.FailureClass, task_pb2.FailureClass, "FAILURE_CLASS")

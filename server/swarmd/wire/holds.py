@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from amplifier_swarm.v1 import hold_pb2
 from swarmd.domain.holds import Hold, HoldKind, Note
-from swarmd.wire import enums, values
+from swarmd.wire import budgets, enums, values
 
 
 def hold(value: Hold) -> hold_pb2.Hold:
@@ -22,6 +22,7 @@ def hold(value: Hold) -> hold_pb2.Hold:
         answer=value.answer,
         point=enums.APPROVAL_POINT.to_wire(value.point),
         approved=value.approved,
+        budget=None if value.budget is None else budgets.name(value.budget),
     )
 
 

@@ -13,11 +13,11 @@ from swarmd.engine.reports import explain, overview
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import lookup
 from swarmd.store import holds as store_holds
-from swarmd.store import landings
+from swarmd.store import landings, shared_budgets
 from swarmd.store.reads import inbox
 from swarmd.store.reads import views as store_views
 from swarmd.store.transaction import ReadTx
-from swarmd.wire import artifacts, changes, definitions, holds, views
+from swarmd.wire import artifacts, budgets, changes, definitions, holds, views
 
 # Less than a client takes as one message, by what attempts without their reports need.
 MAX_DETAIL_BYTES: Final = MAX_MESSAGE_BYTES - 2 * 1024 * 1024
@@ -95,7 +95,12 @@ class Reads:
             pb.InboxEntry(task=views.task(each.task), waiting=each.waiting, waiting_hours=each.waiting_hours)
             for each in found.entries
         ]
-        return pb.ListInboxResponse(entries=entries, held=found.held)
+        reached = [budgets.budget(budget) for budget in found.budgets]
+        return pb.ListInboxResponse(entries=entries, held=found.held, budgets=reached)
+
+    async def budgets(self) -> pb.ListBudgetsResponse:
+        """Returns the budgets that tasks share, with what is spent and reserved."""
+        return budgets.listed(await self._swarm.db.read(shared_budgets.spending))
 
     async def swarm(self) -> swarm_pb2.Swarm:
         """Returns the status of the swarm."""

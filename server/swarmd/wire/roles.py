@@ -41,6 +41,7 @@ OPERATOR_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
     "RejectTask": _OPERATOR,
     "RaiseBudget": _OPERATOR,
     "ListInbox": _VIEWER,
+    "ListBudgets": _VIEWER,
     "AddDependency": _OPERATOR,
     "RemoveDependency": _OPERATOR,
     "GetSwarm": _VIEWER,

@@ -55,6 +55,7 @@ def task(view: TaskView) -> task_pb2.Task:
         took=values.duration(None if view.took_us is None else view.took_us / 1_000_000),
         max_cost="" if view.caps.cost_nano is None else budget.dollars(view.caps.cost_nano),
         max_tokens=view.caps.tokens,
+        plan=view.plan,
     )
 
 

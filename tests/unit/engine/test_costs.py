@@ -35,11 +35,11 @@ HOT = (
     "event_after", "event_after_of_task",
 )  # fmt: skip
 # One row, however many tasks; a set of labels is what many tasks have in common; the names that have room and for
-# which tasks wait; the pauses of runners; one page of events; the words that were asked for. The sessions of
-# `attempt_findings` are read from one report.
+# which tasks wait; the pauses of runners; shared budgets; one page of events; the words that were asked for. The
+# sessions of `attempt_findings` are read from one report.
 SMALL = (
     "s", "swarm", "label_sets", "l", "p", "j", "f", "CONSTANT ROW", "8 CONSTANT ROWS",
-    "8-ROW VALUES CLAUSE", "given", "sqlite_sequence", "n USING INDEX names_with_room",
+    "8-ROW VALUES CLAUSE", "given", "sqlite_sequence", "n USING INDEX names_with_room", "b", "budgets",
 )  # fmt: skip
 
 

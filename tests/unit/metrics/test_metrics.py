@@ -10,13 +10,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from support.engine import EngineHarness, engine_harness, outcome, task
 from support.figures import documented
+from swarmd.domain.budget import Caps
 from swarmd.domain.model import Usage
+from swarmd.domain.shared_budget import BudgetKind, PlannedBudget
 from swarmd.engine.attempts.sessions import SessionEnd, SessionProgress
 from swarmd.engine.live.wakeups import SubscriberKind
 from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
 
 Samples = Mapping[str, float]
+NIGHT = PlannedBudget(BudgetKind.PLAN, "night", Caps(800_000_000))
+AMOUNTS = ("cap", "spent", "reserved")
 
 
 @dataclass
@@ -46,7 +50,7 @@ async def measured(tmp_path: Path) -> AsyncIterator[Scraped]:
 
 async def test_the_table_in_the_docs_is_what_a_scrape_gets(measured: Scraped) -> None:
     on = measured.on
-    await on.add(task("a"))
+    await on.add(task("a"), budget=NIGHT)
     worker = await on.worker()
     await worker.complete("a")
     worker.beat()
@@ -118,6 +122,27 @@ async def test_waits_sessions_and_attempts_are_counted(measured: Scraped) -> Non
     assert found['swarm_cost_dollars_total{role="builder"}'] == 5
     assert found["swarm_commit_duration_seconds_count"] > 5
     assert found["swarm_commit_writes_sum"] >= found["swarm_commit_writes_count"]
+
+
+async def test_a_shared_budget_shows_its_cap_what_is_spent_and_what_is_reserved(measured: Scraped) -> None:
+    on = measured.on
+    await on.add(task("a"), task("b"), budget=NIGHT)
+    worker = await on.worker(slots=2)
+    claim = await worker.claim("a")
+    await worker.start(claim)
+    usage = Usage(10, 1, 300_000_000)
+    progress = SessionProgress(claim.lease_id, "a-a1-builder-1", (), usage)
+    await on.swarm.db.write(partial(on.swarm.sessions.record_progress, worker=worker.name, progress=progress))
+
+    found = await measured.scrape()
+
+    labels = 'kind="plan",name="night"'
+    amounts = {word: found[f'swarm_budget_dollars{{amount="{word}",{labels}}}'] for word in AMOUNTS}
+    assert amounts == {"cap": 0.8, "spent": 0.3, "reserved": pytest.approx(0.2)}, (
+        "the floor, less what is spent"
+    )
+    assert found[f"swarm_budget_reached{{{labels}}}"] == 0
+    assert found["swarm_spent_dollars_total"] == 0.3
 
 
 async def test_silence_and_stops_show(measured: Scraped) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from amplifier_swarm.plan.faults import Fault, PlanRefused
 from amplifier_swarm.plan.read import Plan
+from amplifier_swarm.v1.budget_pb2 import PlanBudget
 from amplifier_swarm.v1.operator_service_pb2 import AddTasksResponse
 from amplifier_swarm.v1.swarm_pb2 import Worker
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
@@ -20,6 +21,7 @@ class RecordedSwarm:
         self.calls: list[tuple[Any, ...]] = []
         self.known: dict[str, Task] = {}
         self.labels: dict[str, dict[str, str]] = {}
+        self.budget: PlanBudget | None = None
         self.refusal = ""
         self.left: dict[str, int] = {}
         self.listed: list[Worker] = []
@@ -33,6 +35,7 @@ class RecordedSwarm:
         ids = [task.definition.task_id for task in plan.tasks]
         self.calls.append(("add", *ids))
         self.labels = {task.definition.task_id: dict(task.definition.labels) for task in plan.tasks}
+        self.budget = plan.budget
         if self.refusal:
             raise PlanRefused(plan.file, [Fault(3, 'task "a"', "dependencies", self.refusal)])
         new = [task_id for task_id in ids if task_id not in self.known]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from amplifier_swarm.v1.budget_pb2 import PlanBudget
 from swarm_operator import plan_sync
 from swarm_operator.plan_sync import KILL, PlanSync, object_name
 from unit.operator.conftest import RecordedCluster, RecordedSwarm
@@ -58,6 +59,16 @@ async def test_the_target_of_a_plan_is_a_label_that_its_workers_must_have(
 
     assert swarm.calls == [("add", "a", "b")] * 2, "a changed target is a changed plan"
     assert swarm.labels == {"a": {"gpu": "yes", "target": "elsewhere"}, "b": {}}
+
+
+async def test_the_budget_of_a_plan_has_the_name_of_the_plan(
+    swarm: RecordedSwarm, cluster: RecordedCluster
+) -> None:
+    funded = plan("a")
+    funded["spec"]["budget"] = {"max_cost": "20", "max_tokens": 5_000}
+    await PlanSync(swarm, cluster).sync(funded)
+
+    assert swarm.budget == PlanBudget(name="p", max_cost="20", max_tokens=5_000)
 
 
 async def test_a_restart_of_the_operator_repeats_nothing(

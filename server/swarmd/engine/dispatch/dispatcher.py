@@ -15,18 +15,19 @@ from swarmd.domain.lease_ids import hash_secret, make_lease_id
 from swarmd.domain.lifecycle import Transition
 from swarmd.domain.model import AttemptKey, Lease, SwarmMode, TargetKey, Task, WorkerName
 from swarmd.domain.placement import fits, runs_in_clone
+from swarmd.domain.shared_budget import BudgetKind, account_of
 from swarmd.engine.dispatch.exclusion import Admission, Exclusion
 from swarmd.engine.dispatch.funds import Funds
 from swarmd.engine.dispatch.ready_queue import ReadyQueue
 from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.observer import Observer, seconds_since
 from swarmd.engine.ports import Entropy
-from swarmd.engine.tasks import budgets
 from swarmd.engine.tasks.landing_orders import work_to_land
 from swarmd.engine.tasks.transitions import apply
 from swarmd.store import attempts, events, exclusive_names, holds, landings, runner_pauses, swarm, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
+from swarmd.store.shared_budgets import wait_key
 from swarmd.store.task_records import Offer, ReadyGroup, RunnerGate
 from swarmd.store.transaction import Tx
 
@@ -86,7 +87,7 @@ class Dispatcher:
         self._load_label_sets(tx, offer)
         queue = ReadyQueue(tx, offer.ready, workers=len(self._maybe_free))
         exclusion = Exclusion(tx, exclusive_files=self.exclusive_files)
-        funds = Funds(tx)
+        funds = Funds(tx, shared=offer.budgets)
         matches = list(self._match(queue, _Round(exclusion, funds), _FreeSlots(tx), offer.gates))
         for attempt, (worker, admission) in enumerate(matches, offer.last_attempt + 1):
             self._claim(tx, worker, admission, AttemptKey(attempt), epoch=offer.epoch)
@@ -94,8 +95,7 @@ class Dispatcher:
                 _record_probe(tx, gate, worker, admission, AttemptKey(attempt))
         for wait in exclusion.waits:
             exclusive_names.wait(tx, wait.key, wait.name)
-        for refused in funds.refused:
-            budgets.hold(tx, refused.task, refused.text)
+        funds.write(tx)
         if exclusion.exhausted or funds.exhausted:
             tx.after_commit(self._on_unfinished)
 
@@ -110,7 +110,7 @@ class Dispatcher:
             if not worker.takes_claims:
                 self._maybe_free.pop(worker.identity.name, None)
                 continue
-            if worker.identity.name in self._live.provider_holds:
+            if worker.identity.name in self._live.provider_holds or not rules.funds.pays_for(worker.identity):
                 continue
             passed = {gate.key for gate in _gates_of(worker, gates)}
             if not passed.isdisjoint(closed) or not (fit := self._fitting_groups(worker, queue.ready)):
@@ -175,13 +175,10 @@ class Dispatcher:
         apply(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=name, attempt=number)
         first_base = None if clone is None else clone.first_base
         attempts.add(
-            tx,
-            lease,
-            worker_key=worker.key,
-            target_key=target_key,
-            first_base=first_base,
-            work_of=0 if work is None else work.attempt,
-        )
+            tx, lease, worker_key=worker.key, target_key=target_key, first_base=first_base,
+            work_of=0 if work is None else work.attempt, account=account_of(worker.identity),
+            reserved=admission.reserved,
+        )  # fmt: skip
         exclusive_names.hold(tx, attempt, admission.names)
         waited_s = seconds_since(task.ready_us, tx.now_us)
         tx.after_commit(partial(self._deliver, worker, lease, claim, waited_s))
@@ -221,15 +218,25 @@ def _next_admitted(
 ) -> Admission | None:
     """Pops tasks for the worker until one may be claimed; puts those aside that have to wait for a name.
 
-    A task that may spend nothing more is not claimed: the round holds it.
+    A task that may spend nothing more is not claimed: the round holds it. One for which a budget that it shares has no
+    room waits for that.
     """
     exclusion = rules.exclusion
     while not rules.exhausted and (found := queue.pop(fit, free=free)) is not None:
         if not rules.funds.admit(found.task):
             continue
+        if (lacking := rules.funds.lacking(found.task, worker.identity)) is not None:
+            if lacking.kind is not BudgetKind.PLAN:
+                queue.put_back(found)  # another account may pay for it
+                return None
+            if found.wait_key == wait_key(lacking.key):
+                queue.close(found.wait_key)
+            else:
+                rules.funds.put_aside(found, lacking)
+            continue
         admitted = exclusion.admit(found, worker.identity)
         if isinstance(admitted, Admission):
-            return admitted
+            return admitted._replace(reserved=rules.funds.reserve(found.task, worker.identity))
         if found.wait_key and found.wait_key == admitted.key:
             queue.close(found.wait_key)
         else:

@@ -7,6 +7,7 @@ what the round has already given away counted.
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from swarmd.domain.budget import NOTHING, Spent
 from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.exclusive import Needs, folders_of, needs_of
 from swarmd.domain.model import Task, TaskKey, WorkerIdentity
@@ -30,6 +31,8 @@ class Admission(NamedTuple):
     names: Sequence[str]
     # A person has answered or noted something.
     told: bool = False
+    # What its attempt may need of the budgets that it shares.
+    reserved: Spent = NOTHING
 
 
 class Wait(NamedTuple):

@@ -26,6 +26,7 @@ class ReadyQueue:
         # The groups that have a task left.
         self.ready = ready
         self._heads: dict[ReadyGroup, deque[ReadyTask]] = {}
+        self._popped_from = _NOTHING
         self._read: dict[ReadyGroup, int] = {}
 
     def pop(self, groups: Sequence[ReadyGroup], *, free: int) -> ReadyTask | None:
@@ -34,7 +35,12 @@ class ReadyQueue:
         if not heads:
             return None
         best = min(heads, key=lambda head: (-head[0].priority, head[0].task.key))
+        self._popped_from = best
         return best.popleft()
+
+    def put_back(self, found: ReadyTask) -> None:
+        """Leaves the task that was popped last to another worker."""
+        self._popped_from.appendleft(found)
 
     def close(self, wait_key: int) -> None:
         """Leaves the tasks that wait for this name to a later round."""

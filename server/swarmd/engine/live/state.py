@@ -92,6 +92,8 @@ class LiveState:
         self.done = False
         # No lease expires: most workers fell silent at once.
         self.expiry_paused = False
+        # For which usage counts, in days since 1970.
+        self.day = 0
 
     # ── leases ──────────────────────────────────────────────────────────────────────────────────
 

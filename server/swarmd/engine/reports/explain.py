@@ -14,11 +14,13 @@ from swarmd.domain.landing import KeptWork, StartPoint
 from swarmd.domain.lifecycle import FINAL, LEASED, TaskStatus
 from swarmd.domain.model import PausedRunner, SwarmMode, Task, TaskKey
 from swarmd.domain.placement import demands, fits
+from swarmd.domain.shared_budget import raise_command
 from swarmd.domain.workspaces import WorkspaceKind
 from swarmd.engine.dispatch.exclusion import needs_files
+from swarmd.engine.dispatch.funds import Lack, lack_of
 from swarmd.engine.live.retry_timers import RetryTimers
 from swarmd.engine.live.state import ConnectedWorker, LiveState
-from swarmd.engine.reports.reasons import Reason, ReasonKind, unfit
+from swarmd.engine.reports.reasons import Reason, ReasonKind, lack_reason, unfit
 from swarmd.store import attempts, exclusive_names, holds, landings, runner_pauses, swarm, tasks
 from swarmd.store.exclusive_names import Holder
 from swarmd.store.landings import Ahead, Turn
@@ -50,6 +52,8 @@ class TaskFacts:
     kept: KeptWork | None
     # None unless it is held.
     hold: Hold | None = None
+    # The budget that has no room for it at any worker that it fits; None unless it could start otherwise.
+    lack: Lack | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,15 @@ def read_facts(tx: ReadTx, task: Task, live: LiveState, *, exclusive_files: bool
         landing=_landing(tx, task) if task.status in LEASED else None,
         kept=_kept(tx, task) if task.work_of or task.status is TaskStatus.COMPLETED else None,
         hold=holds.lasting(tx, task.key) if task.status is TaskStatus.HELD else None,
+        lack=_lack(tx, task, definition, workers) if task.ready else None,
     )
+
+
+def _lack(
+    tx: ReadTx, task: Task, definition: TaskDefinition, workers: Sequence[ConnectedWorker]
+) -> Lack | None:
+    fitting = [worker.identity for worker in workers if worker.takes_claims and _fits(worker, definition)]
+    return lack_of(tx, task, fitting)
 
 
 def _landing(tx: ReadTx, task: Task) -> LandingFacts | None:
@@ -141,7 +153,8 @@ def reasons(facts: TaskFacts, live: LiveState, timers: RetryTimers[TaskKey]) -> 
     wait_s = timers.remaining_s(task.key)
     if wait_s is not None:
         found.append(Reason(ReasonKind.BACKOFF, f"its next attempt may start in {wait_s:.0f} s"))
-    return [*found, *_names(facts), *_workers(facts, live)]
+    lacks = [lack_reason(facts.lack)] if facts.lack is not None else []
+    return [*found, *_names(facts), *lacks, *_workers(facts, live)]
 
 
 def _kept_work(facts: TaskFacts) -> Sequence[Reason]:
@@ -164,7 +177,8 @@ def _hold(task: Task, hold: Hold) -> Reason:
         settle = f"`swarmctl approve {task.task_id}`, or `swarmctl reject {task.task_id} --because TEXT`"
         message = f"a person has to approve: {hold.text} {settle}"
     elif hold.kind is HoldKind.BUDGET:
-        raises = f"`swarmctl budget {task.task_id} --add DOLLARS` lets it go on"
+        own = f"swarmctl budget {task.task_id} --add DOLLARS"
+        raises = f"`{own if hold.budget is None else raise_command(*hold.budget)}` lets it go on"
         message = f"its budget is used up: {hold.text}; {raises}"
     else:
         options = "".join(f" [{number}] {option}" for number, option in enumerate(hold.options, 1))

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from swarmd.domain.budget import NOTHING
 from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.landing import KeptWork
 from swarmd.domain.model import WorkerIdentity
 from swarmd.domain.placement import fits, lacking
+from swarmd.domain.shared_budget import BudgetKind, raise_command
+from swarmd.engine.dispatch.funds import Lack
 
 # The most workers whose abilities are shown.
 SHOWN_WORKERS: Final = 3
@@ -33,6 +36,7 @@ class ReasonKind(StrEnum):
     ON_HOLD = "on_hold"
     NOT_ENFORCED = "not_enforced"
     PROVIDER_LIMITED = "provider_limited"
+    BUDGET = "budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,15 @@ class Reason:
     kind: ReasonKind
     message: str
     task_ids: Sequence[str] = ()
+
+
+def lack_reason(lack: Lack) -> Reason:
+    """Returns why the budgets that a ready task shares keep it from starting."""
+    budget = lack.budget
+    ends = "the next day begins at 00:00 UTC, and " if budget.kind is BudgetKind.DAY else ""
+    free = "what runs may leave some of it; " if budget.reserved != NOTHING else ""
+    command = raise_command(budget.kind, budget.name)
+    return Reason(ReasonKind.BUDGET, f"it waits for the {lack.text}; {free}{ends}`{command}` raises it")
 
 
 def unfit(definition: TaskDefinition, workers: Sequence[WorkerIdentity], *, kept: KeptWork | None) -> Reason:

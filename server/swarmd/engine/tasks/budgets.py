@@ -9,6 +9,7 @@ from swarmd.domain.holds import HoldKind, NewHold
 from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import Task, TaskKey
+from swarmd.domain.shared_budget import raise_command
 from swarmd.engine.tasks import lookup
 from swarmd.engine.tasks.holding import begin, free
 from swarmd.store import budgets, events, holds, tasks
@@ -45,7 +46,7 @@ def raise_budget(tx: Tx, name: str, *, added: Spent, actor: str) -> TaskKey:
         InvalidRequest: nothing is added, too much is, or the task has no such cap.
     """
     task = lookup.resolve(tx, name)
-    _check_raise(task, added)
+    check_added(f"task {task.task_id!r}", caps_of(task), added, hint=_own_cap_hint(tx, task))
     budgets.raise_caps(tx, task.key, added)
     task = tasks.get(tx, task.key)
     events.append(
@@ -53,7 +54,8 @@ def raise_budget(tx: Tx, name: str, *, added: Spent, actor: str) -> TaskKey:
         cause=_raised_text(task, actor),
     )  # fmt: skip
     lasting = holds.lasting(tx, task.key) if task.status is TaskStatus.HELD else None
-    if lasting is not None and lasting.kind is HoldKind.BUDGET and not used_up(tx, task):
+    own = lasting is not None and lasting.kind is HoldKind.BUDGET and lasting.budget is None
+    if own and not used_up(tx, task):
         free(tx, task, actor=actor, said="its budget was raised")
     return task.key
 
@@ -63,8 +65,12 @@ def _raised_text(task: Task, actor: str) -> str:
     return f"cap {caps.text}" + (f" ({actor})" if actor else "")
 
 
-def _check_raise(task: Task, added: Spent) -> None:
-    caps = caps_of(task)
+def check_added(owner: str, caps: Caps, added: Spent, *, hint: str = "") -> None:
+    """Checks what a person wants to add to caps.
+
+    Raises:
+        InvalidRequest: nothing is added, too much is, or the owner has no such cap.
+    """
     if added.cost_nano < 0 or added.tokens < 0 or not (added.cost_nano or added.tokens):
         raise InvalidRequest("add_cost", "adds nothing; add dollars or tokens, such as 2")
     for field, extra, cap, most in (
@@ -73,8 +79,16 @@ def _check_raise(task: Task, added: Spent) -> None:
     ):
         if extra and cap is None:
             name = "max_cost" if field == "add_cost" else "max_tokens"
-            raise InvalidRequest(field, f"task {task.task_id!r} has no {name}, so there is nothing to raise")
+            raise InvalidRequest(field, f"{owner} has no {name}, so there is nothing to raise{hint}")
         if extra and cap is not None and cap + extra > most:
             raise InvalidRequest(
                 field, "would raise the cap above a million dollars or a million million tokens"
             )
+
+
+def _own_cap_hint(tx: ReadTx, task: Task) -> str:
+    """Returns the command that frees the task, if it is held for a budget that it shares."""
+    lasting = holds.lasting(tx, task.key) if task.status is TaskStatus.HELD else None
+    if lasting is None or lasting.budget is None:
+        return ""
+    return f"; it is held for a budget that it shares, `{raise_command(*lasting.budget)}`"

@@ -15,7 +15,8 @@ from swarmd.domain.lifecycle import LEASED, TaskStatus
 from swarmd.domain.model import TaskId, TaskKey
 from swarmd.domain.placement import demands
 from swarmd.domain.plan import CheckedPlan, check_plan, drawn_cycle, named_ids
-from swarmd.engine.tasks import inserts, lookup, plan_warnings, transitions
+from swarmd.domain.shared_budget import PlannedBudget
+from swarmd.engine.tasks import inserts, lookup, plan_warnings, shared_budgets, transitions
 from swarmd.engine.tasks.landing_orders import work_to_land
 from swarmd.store import definition_json, events, exclusive_names, swarm, tasks
 from swarmd.store.events import EventKind
@@ -47,22 +48,32 @@ class DryRunDone(Exception):
 
 
 def try_out(
-    tx: Tx, plan: Sequence[PlannedTask], *, clear: bool, concurrency: Mapping[str, int] = NO_NUMBERS
+    tx: Tx,
+    plan: Sequence[PlannedTask],
+    *,
+    clear: bool,
+    concurrency: Mapping[str, int] = NO_NUMBERS,
+    budget: PlannedBudget | None = None,
 ) -> NoReturn:
     """Does everything that `add` does, and then raises DryRunDone, so that nothing is stored."""
-    raise DryRunDone(add(tx, plan, clear=clear, concurrency=concurrency))
+    raise DryRunDone(add(tx, plan, clear=clear, concurrency=concurrency, budget=budget))
 
 
 def add(
-    tx: Tx, plan: Sequence[PlannedTask], *, clear: bool, concurrency: Mapping[str, int] = NO_NUMBERS
+    tx: Tx,
+    plan: Sequence[PlannedTask],
+    *,
+    clear: bool,
+    concurrency: Mapping[str, int] = NO_NUMBERS,
+    budget: PlannedBudget | None = None,
 ) -> ImportResult:
     """Adds new tasks and changes existing ones, all or none; sets how many tasks may share exclusive names.
 
-    The cost grows with the plan, not with the number of stored tasks, unless the plan changes stored tasks: then a
-    cycle may lead through any of them.
+    With a `budget`, all tasks of the plan share it from now on, with what they have spent before. The cost grows with
+    the plan, not with the number of stored tasks, unless it changes stored tasks: a cycle may lead through any.
 
     Raises:
-        InvalidTasks: the plan has faults.
+        InvalidTasks: the plan has faults. InvalidRequest: nobody can mean such a budget.
         TasksActive: a task that is held by a worker would change or be removed.
     """
     removed = _clear(tx) if clear else 0
@@ -78,17 +89,15 @@ def add(
     for task in changed:
         _redefine(tx, task.definition, keys, label_sets)
     _reclassify_all(tx, [keys[task.definition.task_id] for task in changed], EventKind.TASK_CHANGED)
-    return ImportResult(
-        added=len(fresh),
-        changed=len(changed),
-        unchanged=len(plan) - len(fresh) - len(changed),
-        removed=removed,
-        warnings=[
-            *checked.warnings,
-            *plan_warnings.of_skipped(tx, checked.tasks),
-            *plan_warnings.of_ended(tx, plan, {task.definition.task_id for task in changed}, landable),
-        ],
-    )
+    if budget is not None:
+        shared_budgets.set_plan(tx, budget, [task.definition.task_id for task in checked.tasks])
+    warnings = [
+        *checked.warnings,
+        *plan_warnings.of_skipped(tx, checked.tasks),
+        *plan_warnings.of_ended(tx, plan, {task.definition.task_id for task in changed}, landable),
+    ]
+    same = len(plan) - len(fresh) - len(changed)
+    return ImportResult(len(fresh), len(changed), same, removed, warnings)
 
 
 def _redefine(

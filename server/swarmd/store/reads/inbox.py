@@ -6,7 +6,8 @@ from typing import Final
 
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import TaskKey
-from swarmd.store import tasks
+from swarmd.domain.shared_budget import SharedBudget
+from swarmd.store import shared_budgets, tasks
 from swarmd.store.reads import views
 from swarmd.store.reads.views import TaskView
 from swarmd.store.transaction import ReadTx
@@ -31,6 +32,8 @@ class Inbox:
 
     entries: Sequence[InboxEntry]
     held: int
+    # The shared budgets for which ready tasks wait.
+    budgets: Sequence[SharedBudget]
 
 
 def read(tx: ReadTx) -> Inbox:
@@ -44,4 +47,9 @@ def read(tx: ReadTx) -> Inbox:
         room = max(1, room - waiting)
         entries.append(InboxEntry(view, waiting, hours))
     entries.sort(key=lambda entry: -entry.waiting)  # stable, so the longest held stay first
-    return Inbox(entries, tasks.count(tx, TaskStatus.HELD))
+    return Inbox(entries, tasks.count(tx, TaskStatus.HELD), _reached(tx))
+
+
+def _reached(tx: ReadTx) -> Sequence[SharedBudget]:
+    waits = {key for (key,) in tx.all("budget_awaited")}
+    return [budget for budget in shared_budgets.find_all(tx) if budget.key in waits] if waits else []

@@ -56,6 +56,8 @@ class TaskView:
     hold: Hold | None
     # Of its ended attempts; None before the first has ended.
     took_us: int | None
+    # The plan whose budget it shares; empty if it shares none.
+    plan: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,7 @@ def _task(row: Row) -> TaskView:
         key, task_id, name, status, phase, type_, priority, attempt, max_retries, worker, builder_session_id,
         validator_session_id, last_error, failure, cause, estimated_hours, created_us, started_us, completed_us,
         input_tokens, output_tokens, cost_nano, dependencies, kill_receipt, rehearsed, landed, kept_ref, starts_at,
-        work_of, max_cost_nano, max_tokens, hold, took_us,
+        work_of, max_cost_nano, max_tokens, hold, took_us, plan,
     ) = row  # fmt: skip
     return TaskView(
         key=TaskKey(key),
@@ -230,4 +232,5 @@ def _task(row: Row) -> TaskView:
         caps=Caps(max_cost_nano, max_tokens),
         hold=None if hold is None else holds.from_row(json.loads(hold)),
         took_us=took_us,
+        plan=plan,
     )

@@ -127,6 +127,7 @@ STATUS: Final[dict[type[errors.SwarmError], int]] = {
     errors.ArtifactNotFound: 404,
     errors.ArtifactRefused: 413,
     errors.TokenNotFound: 404,
+    errors.BudgetNotFound: 404,
     errors.InvalidTasks: 400,
     errors.InvalidRequest: 400,
     errors.InvalidStatus: 409,

@@ -19,6 +19,7 @@ from swarmd.domain.model import (
     SwarmMode,
 )
 from swarmd.domain.sandbox import NetworkAccess, SandboxKind
+from swarmd.domain.shared_budget import BudgetKind
 from swarmd.domain.workspaces import ExpectedChanges, LandingStyle, RetryFrom, WorkspaceKind
 from swarmd.engine.reports.overview import WorkerStatus
 from swarmd.engine.reports.reasons import ReasonKind
@@ -97,17 +98,26 @@ SCHEMAS: Final[dict[str, Schema]] = {
         took_s=_or_null(NUMBER),
         kill_receipt=_or_null(_ref("KillReceipt")), rehearsed=FLAG, landed=_or_null(_ref("Landing")),
         kept_ref=_NULL_TEXT, starts_at=_enum(StartPoint), work_of=_or_null(INTEGER),
-        hold=_or_null(_ref("Hold")), max_cost=_NULL_TEXT, max_tokens=_or_null(INTEGER),
+        hold=_or_null(_ref("Hold")), max_cost=_NULL_TEXT, max_tokens=_or_null(INTEGER), plan=_NULL_TEXT,
     ),
     "Hold": _object(
         hold_id=TEXT, kind=_enum(HoldKind), text=TEXT, options=TEXTS, attempt=_or_null(INTEGER),
         held_by=_NULL_TEXT, since=_NULL_TIME, ended_at=_NULL_TIME, ended_by=_NULL_TEXT, answer=_NULL_TEXT,
         point=_or_null(_enum(ApprovalPoint)), approved=FLAG,
+        budget=_or_null(_object(kind=_enum(BudgetKind), name=_NULL_TEXT)),
     ),
     "Note": _object(text=TEXT, author=_NULL_TEXT, noted_at=_NULL_TIME),
     "Inbox": _object(
         held=INTEGER,
         entries=_list(_object(task=_ref("Task"), waiting=INTEGER, waiting_hours=_or_null(NUMBER))),
+        budgets=_list(_ref("Budget")),
+    ),
+    "Budget": _object(
+        kind=_enum(BudgetKind), name=_NULL_TEXT, max_cost=_NULL_TEXT, max_tokens=_or_null(INTEGER),
+        spent_cost=TEXT, spent_tokens=INTEGER, reserved_cost=TEXT, reserved_tokens=INTEGER, reached=FLAG,
+    ),
+    "Budgets": _object(
+        budgets=_list(_ref("Budget")), spent_cost=TEXT, spent_tokens=INTEGER, spent_today=TEXT,
     ),
     "Landing": _object(target=TEXT, commit=TEXT, onto=_NULL_TEXT, found=FLAG),
     "Change": _object(
