@@ -3,7 +3,8 @@
 import json
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -11,9 +12,13 @@ from urllib.parse import quote
 
 from amplifier_swarm.plan.faults import Fault, PlanRefused, quoted
 from amplifier_swarm.plan.nodes import Line
-from swarmctl.formats.draft import Draft, DraftTask, Link
+from swarmctl.formats.draft import Draft, DraftTask, Link, shortened
 
 _TASKS: Final = "SELECT rowid AS number, * FROM tasks ORDER BY rowid"
+_EVENTS: Final = "SELECT task_id, timestamp, event_type, worker_id, message FROM execution_log ORDER BY id"
+# The latest events of a task; a builder learns nothing from more.
+_SHOWN_EVENTS: Final = 20
+_LONGEST_MESSAGE: Final = 300
 _KEPT: Final = frozenset({"completed", "failed"})
 _LOWEST: Final = -1000
 _HIGHEST: Final = 1000
@@ -31,18 +36,36 @@ def read_predecessor(path: Path, name: str) -> Draft:
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.text_factory = lambda data: data.decode("utf-8", "replace")
             connection.row_factory = sqlite3.Row
+            history = _history(connection)
             for row in connection.execute(_TASKS):
-                draft.add(_task(draft, dict(row)))
+                draft.add(_task(draft, dict(row), history))
     except sqlite3.Error as error:
         problem = f"not a database of the predecessor: {error}; give the file that `--db` named"
         raise PlanRefused(name, [Fault(0, "", "", problem)]) from error
     return draft
 
 
-def _task(draft: Draft, row: dict[str, Any]) -> DraftTask:
+def _history(connection: sqlite3.Connection) -> dict[str, deque[str]]:
+    """Returns for each task its latest events, a line each; none of a database that has no log."""
+    found: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=_SHOWN_EVENTS))
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'execution_log'").fetchone():
+        return found
+    for row in map(dict, connection.execute(_EVENTS)):
+        parts = (_text(row, name) for name in ("timestamp", "event_type", "worker_id"))
+        message = shortened(" ".join(_text(row, "message").split()), _LONGEST_MESSAGE)
+        found[_text(row, "task_id")].append(f"{' '.join(part for part in parts if part)}: {message}")
+    return found
+
+
+def _task(draft: Draft, row: dict[str, Any], history: Mapping[str, deque[str]]) -> DraftTask:
     line = Line(row["number"])
     task = DraftTask(_text(row, "id"), line)
-    task.describe(("", _text(row, "description")))
+    recorded = "\n".join(history.get(task.key, ()))
+    task.describe(
+        ("", _text(row, "description")),
+        ("What the predecessor recorded", recorded),
+        ("Its last error", _text(row, "last_error")),
+    )
     task.name(_text(row, "name") or task.key)
     task.accept(_text(row, "acceptance_criteria"))
     task.fields |= {

@@ -288,7 +288,13 @@ def test_the_database_of_the_predecessor_keeps_order_statuses_and_dependencies(t
         2,
         "implementation",
     )
-    assert by_id(found)["2.6.2"].status == TaskStatus.TASK_STATUS_FAILED
+    assert task.definition.description.splitlines()[:2] == [
+        "What the predecessor recorded:",
+        "2026-01-24 09:30:15 claimed worker-1-1737710620: Task claimed by worker worker-1-1737710620",
+    ]
+    failed = by_id(found)["2.6.2"]
+    assert failed.status == TaskStatus.TASK_STATUS_FAILED
+    assert failed.definition.description.endswith("the tests are red\n\nIts last error:\nthe tests are red")
     assert by_id(found)["2.6.3"].status == TaskStatus.TASK_STATUS_KILLED
     assert notes(found) == [
         'FILE:2: the status "in_progress" is not carried; the task begins again',
