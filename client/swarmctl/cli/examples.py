@@ -13,6 +13,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "swarmctl convert .taskmaster/tasks/tasks.json --out tasks.yaml",
         "swarmctl convert tasks.md --prefix login-",
     ),
+    "plan": ("swarmctl plan tasks.yaml", "swarmctl plan --from-spec SPEC.md --out tasks.yaml"),
     "export": ("swarmctl export tasks-now.yaml", "swarmctl export --status failed"),
     "add": (
         "swarmctl add 2.7 --name 'Write the help' --files docs/help.md --dependencies 2.1",

@@ -30,4 +30,10 @@ def plan_of_fields(file: str, fields: Mapping, unsupported: Sequence[Unsupported
     """Reads the fields of one task; raises as `plan_of_task` does."""
     tasks = MappingEntry(fields.line, Listing(fields.line, [fields]))
     top = Mapping(fields.line, {"tasks": tasks})
-    return plan_of_document(file, Composed(top, list(unsupported)), strict=True)
+    plan = plan_of_document(file, Composed(top, list(unsupported)))
+    if plan.warnings:
+        hint = "; `swarmctl schema` lists the fields"
+        raise PlanRefused(
+            file, [replace(w, problem=w.problem.replace(" is ignored", hint)) for w in plan.warnings]
+        )
+    return plan

@@ -115,3 +115,35 @@ def test_a_dry_run_of_an_import_prints_the_forecast(ctl: Ctl, operator: FakeOper
     assert result.out.startswith("3 added, 0 changed, 0 unchanged (dry run: nothing was changed)\n")
     assert "a -> b" in result.out
     assert document["forecast"]["cost"]["p50"] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (
+            ("--from-spec", "SPEC.md"),
+            2,
+            "swarmctl: --from-spec and --out go together, without a FILE; write `swarmctl",
+        ),
+        (("--out", "new.yaml"), 2, "swarmctl: --from-spec and --out go together"),
+        (
+            ("plan.yaml", "--from-spec", "SPEC.md", "--out", "new.yaml"),
+            2,
+            "swarmctl: --from-spec and --out go together",
+        ),
+        (("--from-spec", "SPEC.md", "--out", "SPEC.md"), 7, "swarmctl: SPEC.md exists; name another file"),
+        (("--from-spec", "empty.md", "--out", "new.yaml"), 2, "swarmctl: empty.md is empty; write down what"),
+        (("--from-spec", "nowhere.md", "--out", "new.yaml"), 2, "swarmctl: can't read nowhere.md"),
+    ],
+)
+def test_a_specification_needs_a_text_and_a_new_file(
+    alone: Ctl, tmp_path: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    (tmp_path / "SPEC.md").write_text("Two things.\n")
+    (tmp_path / "empty.md").write_text("\n")
+
+    done = alone("plan", *arguments)
+
+    assert (done.code, done.out, done.err.count("\n")) == (code, "", 1)
+    assert done.err.startswith(message)
+    assert not (tmp_path / "new.yaml").exists()
