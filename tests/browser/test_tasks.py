@@ -175,6 +175,38 @@ def test_the_graph_shows_statuses_as_they_change_and_leads_to_a_task(
     expect(page.locator(".gantt-bar[data-task='a']").first).to_be_visible()
 
 
+def test_the_timeline_zooms_to_what_is_dragged_and_keeps_it_in_the_address(
+    dashboard_page: DashboardPage, dashboard: Dashboard
+) -> None:
+    page = dashboard_page.page
+    dashboard.plan({"id": "a"}, {"id": "b"}, validate=False)
+    dashboard.worker("w", "--slots", "2", parts={"b": {"hold": True}})
+    dashboard.stage.until_status("a", "completed")
+    dashboard_page.go("#/timeline")
+    first, held = (page.locator(f".gantt-bar[data-task='{task}']") for task in "ab")
+    expect(held).to_be_visible()
+    held.hover()
+    expect(page.get_by_role("tooltip")).to_contain_text("builder, attempt 1, in progress")
+
+    frame = page.locator("svg.gantt").bounding_box()
+    assert frame is not None
+    right, y = frame["x"] + frame["width"] - 10, frame["y"] + frame["height"] - 8
+    page.mouse.move(right - 200, y)
+    page.mouse.down()
+    page.mouse.move(right - 20, y, steps=3)
+    page.mouse.up()
+    page.wait_for_function("location.hash.includes('from=')")
+    assert page.evaluate("location.hash").startswith("#/timeline?"), "a drag over a bar opens no task"
+    page.get_by_role("button", name="Earlier").click(click_count=2)
+    moved = page.evaluate("location.hash")
+    page.reload()
+    expect(page.get_by_role("button", name="follow the present")).to_be_visible()
+    assert page.evaluate("location.hash") == moved
+    page.keyboard.press("0")
+    expect(first).to_be_visible()
+    assert page.evaluate("location.hash") == "#/timeline"
+
+
 def test_a_large_graph_is_collapsed_by_phase_and_opens(
     dashboard_page: DashboardPage, dashboard: Dashboard
 ) -> None:

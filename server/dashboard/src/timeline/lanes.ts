@@ -21,14 +21,21 @@ export interface Lanes {
   readonly count: number;
 }
 
-/** `by` names the band of a session: its worker or its task. What still runs ends now; what ended before is not there. */
+/**
+ * `by` names the band of a session: its worker or its task. What still runs ends now; what does not touch the stretch
+ * is not there.
+ */
 export function laned(
   sessions: readonly TimelineSession[],
   by: (session: TimelineSession) => string,
   nowMs: number,
   fromMs = 0,
+  toMs = Number.POSITIVE_INFINITY,
 ): Lanes {
-  const shown = sessions.filter(({ ended_at }) => ended_at === null || Date.parse(ended_at) >= fromMs);
+  const shown = sessions.filter(
+    ({ started_at, ended_at }) =>
+      (ended_at === null || Date.parse(ended_at) >= fromMs) && Date.parse(started_at) <= toMs,
+  );
   const groups = new Map<string, TimelineSession[]>();
   for (const session of shown) groups.set(by(session), [...(groups.get(by(session)) ?? []), session]);
   const names = [...groups.keys()].sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
