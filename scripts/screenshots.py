@@ -55,6 +55,7 @@ PAGES: Final = {
     "task-killed": f"#/task/{KILLED}",
     "graph": "#/graph",
     "timeline": "#/timeline",
+    "costs": "#/costs",
     "workers": "#/workers",
 }
 

@@ -32,6 +32,9 @@ PAGES: Final = (
     "#/graph",
     "#/graph?task=failed",
     "#/timeline",
+    "#/timeline?from=2026-01-01T00:00:00.000Z&to=2099-01-01T00:00:00.000Z&by=task",
+    "#/costs",
+    "#/costs?by=day",
     "#/workers",
     "#/nowhere",
 )
@@ -111,6 +114,10 @@ def test_axe_finds_nothing_on_any_page(themed: DashboardPage, dashboard: Dashboa
             page.wait_for_load_state("networkidle")
             found[f"{place} at {width}"] = findings(page)
         themed.go("#/task/runs")
+        page.get_by_role("button", name="Prompt of the builder").click()
+        expect(page.get_by_role("dialog").locator(".prompt")).to_be_visible()
+        found[f"prompt at {width}"] = findings(page)
+        page.keyboard.press("Escape")
         for button in ("Help", "Kill…", "Pause", "Emergency stop"):
             page.get_by_role("button", name=button).first.click()
             expect(page.get_by_role("dialog")).to_be_visible()

@@ -20,7 +20,7 @@ CORPUS = (
     "' onmouseover='window.hit=1' x='",
     "\u202egnp.exe \u200b\u2066",
 )
-PAGES = ("#/overview", "#/tasks", "#/graph", "#/timeline", "#/workers", "#/task/xss")
+PAGES = ("#/overview", "#/tasks", "#/graph", "#/timeline", "#/costs", "#/workers", "#/task/xss")
 
 
 def test_d13_an_xss_corpus_in_every_field_does_nothing(

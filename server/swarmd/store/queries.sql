@@ -1182,6 +1182,18 @@ SELECT t.task_id, a.number, s.role, w.name, s.started_us, s.ended_us, a.outcome
  WHERE s.started_us < :until_us AND coalesce(s.ended_us, :until_us) >= :since_us
  ORDER BY s.key DESC LIMIT :limit;
 
+-- name: costs
+-- The usage of the sessions that began from :since_us on, by what :by names; :offset_us makes days local.
+SELECT CASE :by WHEN 'phase' THEN t.phase WHEN 'role' THEN s.role WHEN 'runner' THEN s.runner
+            WHEN 'worker' THEN w.name
+            ELSE date((s.started_us + :offset_us) / 1000000, 'unixepoch') END AS name,
+       count(*), sum(s.input_tokens), sum(s.output_tokens), sum(s.cost_nano), count(*) - count(s.cost_nano)
+  FROM sessions s JOIN tasks t ON t.key = s.task_key JOIN attempts a ON a.key = s.attempt_key
+  JOIN workers w ON w.key = a.worker_key
+ WHERE s.started_us >= :since_us GROUP BY 1
+ ORDER BY CASE WHEN :by = 'day' THEN 0 ELSE coalesce(sum(s.cost_nano), 0) END DESC,
+          CASE WHEN :by = 'day' THEN 0 ELSE sum(s.input_tokens + s.output_tokens) END DESC, 1;
+
 -- name: chart_outcomes
 -- Counts the attempts that completed and failed in each bucket of :bucket_us since :since_us.
 SELECT (ended_us - :since_us) / :bucket_us, outcome, count(*) FROM attempts

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from swarmd.web.api import actions, artifacts, budgets, changes, charts, health, holds, tasks
+from swarmd.web.api import actions, artifacts, budgets, changes, charts, costs, health, holds, tasks
 from swarmd.web.auth import login
 from swarmd.web.http.route import Route
 
@@ -77,6 +77,9 @@ ROUTES: Final = (
     Route("GET", "/api/throughput", "GetSwarm", charts.throughput,
           "Ended attempts and median durations in sixty buckets up to now.", "Throughput",
           query=(charts.MINUTES,)),
+    Route("GET", "/api/costs", "GetSwarm", costs.costs,
+          "What the sessions have cost, in groups: days in order, others with the dearest first.", "Costs",
+          query=(costs.BY, costs.SINCE, costs.OFFSET_MIN)),
     Route("POST", "/api/pause", "PauseSwarm", actions.pause,
           "Pauses the swarm: no task is claimed until a resume.", "Swarm", body=(actions.CAUSE,)),
     Route("POST", "/api/resume", "ResumeSwarm", actions.resume, "Ends every pause and stop.", "Resumed",

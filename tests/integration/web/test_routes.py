@@ -1,6 +1,7 @@
 """The routes' responses: the documents of the command line, in pages, and errors with their reason."""
 
 import json
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -134,6 +135,7 @@ WRONG = {
     "/api/tasks?after=e30=": "after: is not a cursor issued by this server",
     "/api/tasks?after=WyJ4Il0=": "after: is not a cursor of this list",
     "/api/tasks?sort=id&after=WzFd": "after: is not a cursor of this list",
+    "/api/costs?by=colour": "by: must be one of phase, role",
     "/api/timeline?since=yesterday": "since: must be a time such as",
     "/api/tasks/a/log?role=judge": "role: must be one of builder, validator",
     f"/api/tasks?q={'x' * 1_001}": "q: has 1001 characters; at most 1000",
@@ -341,6 +343,32 @@ async def test_sessions_and_throughput_are_reported_for_charts(dashboard: Web) -
     assert [sum(bucket[kind] for bucket in done["buckets"]) for kind in kinds] == [1, 1]
     early = await program.get("/api/timeline", since="2001-01-01", until="2001-01-02T00:00:00Z")
     assert early == {"sessions": []}
+
+
+async def test_costs_are_summed_by_what_is_asked_for(dashboard: Web) -> None:
+    await add(
+        dashboard,
+        *some(1, phase="plan"),
+        TaskDefinition(task_id="u", phase="build"),
+        TaskDefinition(task_id="v", phase="build"),
+    )
+    hand, program = GrpcWorker(dashboard.server.client()), dashboard.program()
+    for cost in ("0.25", "1.5", ""):
+        claim = await hand.claim()
+        await hand.say(claim, await hand.start(claim), "x", cost=cost)
+        await hand.finish(claim)
+
+    async def groups(**query: Any) -> list[tuple[str, int, int, str | None]]:
+        found = (await program.get("/api/costs", **query))["groups"]
+        return [(row["name"], row["sessions"], row["unpriced"], row["usage"]["cost"]) for row in found]
+
+    assert await groups() == [("build", 2, 1, "1.5"), ("plan", 1, 0, "0.25")]
+    assert await groups(by="role") == [("builder", 3, 1, "1.75")]
+    assert await groups(by="worker") == [(hand.name, 3, 1, "1.75")]
+    [today] = await groups(by="day")
+    [ahead] = await groups(by="day", utc_offset_min=1_440)
+    assert date.fromisoformat(ahead[0]) - date.fromisoformat(today[0]) == timedelta(days=1)
+    assert await groups(by="day", since="2999-01-01") == []
 
 
 async def test_an_attempt_that_is_retried_ends_no_task_and_counts_for_its_time(dashboard: Web) -> None:

@@ -75,6 +75,16 @@ export interface InboxEntry {
   waiting_hours: number | null;
 }
 
+/** What sessions with something in common have used. */
+export interface CostGroup {
+  // Null for tasks without a phase.
+  name: string | null;
+  sessions: number;
+  // Those without a known price; the cost lacks theirs.
+  unpriced: number;
+  usage: Usage;
+}
+
 /** A file that an attempt left for people; its name and its content come from a session. */
 export interface Artifact {
   attempt: number;

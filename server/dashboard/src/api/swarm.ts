@@ -1,6 +1,7 @@
 // Every route of docs/http.md that the page uses, by name.
 import type {
   Artifact,
+  CostGroup,
   Counts,
   Diff,
   Inbox,
@@ -142,6 +143,8 @@ export const api = {
   graph: (phase?: string) => get<GraphAnswer>("/api/graph", phase === undefined ? {} : { phase }),
   timeline: (query: { since: string; until: string; limit: number }) =>
     get<{ sessions: TimelineSession[] }>("/api/timeline", query),
+  costs: (query: { by: string; since?: string; utc_offset_min: number }, signal?: AbortSignal) =>
+    get<{ groups: CostGroup[] }>("/api/costs", query, signal),
   throughput: (minutes: number) => get<{ buckets: Bucket[] }>("/api/throughput", { minutes }),
   workers: () => get<{ workers: Worker[] }>("/api/workers"),
   kill: (id: string, cause: string) => post<Task>(`${task(id)}/kill`, { cause }),

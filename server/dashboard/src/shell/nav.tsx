@@ -8,6 +8,7 @@ const PAGES = [
   ["tasks", "Tasks"],
   ["graph", "Graph"],
   ["timeline", "Timeline"],
+  ["costs", "Costs"],
   ["workers", "Workers"],
 ] as const;
 

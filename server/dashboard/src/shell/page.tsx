@@ -1,3 +1,4 @@
+import { CostsPage } from "../pages/costs/costs-page.tsx";
 import { GraphPage } from "../pages/graph/graph-page.tsx";
 import { OverviewPage } from "../pages/overview/overview-page.tsx";
 import { TaskPage } from "../pages/task/task-page.tsx";
@@ -21,6 +22,8 @@ export function Page() {
       return <GraphPage />;
     case "timeline":
       return <TimelinePage />;
+    case "costs":
+      return <CostsPage />;
     case "workers":
       return <WorkersPage />;
     default:

@@ -17,6 +17,7 @@ export function Shell() {
         { keys: "g t", what: "Go to the tasks", run: () => go(href("tasks")) },
         { keys: "g g", what: "Go to the graph", run: () => go(href("graph")) },
         { keys: "g l", what: "Go to the timeline", run: () => go(href("timeline")) },
+        { keys: "g c", what: "Go to the costs", run: () => go(href("costs")) },
         { keys: "g w", what: "Go to the workers", run: () => go(href("workers")) },
         { keys: "/", what: "Search", run: search },
         { keys: "?", what: "Show the keys", run: () => setHelp(true) },

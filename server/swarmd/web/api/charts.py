@@ -1,6 +1,5 @@
 """The routes behind the dashboard's charts: status, workers, graph, timeline, throughput."""
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from swarmd.store.reads import charts, pages
 from swarmd.store.reads.charts import SessionBar, TimeBucket
 from swarmd.store.reads.pages import TaskFilter
 from swarmd.store.transaction import ReadTx
-from swarmd.web.http.params import MAX_TEXT, Param, integer
+from swarmd.web.http.params import MAX_TEXT, Param, integer, moment
 from swarmd.web.http.route import ApiRequest, AppState
 from swarmd.wire import values
 
@@ -33,24 +32,12 @@ def _read_phase(place: str, given: Any) -> str | None:
     return given
 
 
-def _read_time(place: str, given: Any) -> int | None:
-    try:
-        found = datetime.fromisoformat(given)
-        at = found if found.tzinfo else found.replace(tzinfo=UTC)
-        return int(at.timestamp() * 1_000_000)
-    except (TypeError, ValueError, OverflowError):
-        raise InvalidRequest(place, "must be a time such as 2026-01-31T12:00:00Z") from None
-
-
-_TIME: Final = {"type": "string", "format": "date-time"}
 ONE_PHASE: Final[Param[str | None]] = Param(
     "phase", "Only this phase; empty means the tasks without a phase.",
     {"type": "string", "maxLength": MAX_TEXT}, _read_phase, None,
 )  # fmt: skip
-SINCE: Final[Param[int | None]] = Param(
-    "since", "The begin; without it, an hour before the end.", _TIME, _read_time, None
-)
-UNTIL: Final[Param[int | None]] = Param("until", "The end; without it, now.", _TIME, _read_time, None)
+SINCE: Final[Param[int | None]] = moment("since", "The begin; without it, an hour before the end.")
+UNTIL: Final[Param[int | None]] = moment("until", "The end; without it, now.")
 BARS: Final[Param[int]] = integer(
     "limit", "The most sessions to return; the newest are kept.", low=1, high=5_000, default=500
 )

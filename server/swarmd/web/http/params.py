@@ -5,6 +5,7 @@ import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
@@ -47,7 +48,8 @@ def integer(name: str, about: str, *, low: int = 0, high: int = MAX_INTEGER, def
     """Defines an integer parameter within inclusive bounds."""
 
     def read(place: str, given: Any) -> int:
-        plain = isinstance(given, str) and given.isascii() and given.isdecimal() and len(given) < 20
+        digits = given.removeprefix("-") if isinstance(given, str) else ""
+        plain = digits.isascii() and digits.isdecimal() and len(digits) < 20
         value = int(given) if plain else given
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise InvalidRequest(place, f"must be a whole number from {low} to {high}")
@@ -70,6 +72,20 @@ def number(name: str, about: str, *, high: float) -> Param[float | None]:
 
     schema = {"type": ["number", "null"], "minimum": 0, "maximum": high}
     return Param(name, about, schema, read, None)
+
+
+def moment(name: str, about: str) -> Param[int | None]:
+    """Defines a time, in ISO 8601, as microseconds since 1970; None if it is absent."""
+
+    def read(place: str, given: Any) -> int | None:
+        try:
+            found = datetime.fromisoformat(given)
+            at = found if found.tzinfo else found.replace(tzinfo=UTC)
+            return int(at.timestamp() * 1_000_000)
+        except (TypeError, ValueError, OverflowError):
+            raise InvalidRequest(place, "must be a time such as 2026-01-31T12:00:00Z") from None
+
+    return Param(name, about, {"type": "string", "format": "date-time"}, read, None)
 
 
 def flag(name: str, about: str) -> Param[bool]:

@@ -237,6 +237,9 @@ SCHEMAS.update({
             validator_median_s=_or_null(NUMBER),
         )),
     ),
+    "Costs": _object(
+        groups=_list(_object(name=_NULL_TEXT, sessions=INTEGER, unpriced=INTEGER, usage=_ref("Usage")))
+    ),
     "Bulk": _object(
         matched=INTEGER, done=INTEGER, refused=_list(_object(id=TEXT, reason=TEXT, message=TEXT))
     ),

@@ -1,3 +1,4 @@
+import { Choice } from "../../ui/choice.tsx";
 import { SPANS, type TimelineQuery } from "./span.ts";
 
 interface TimelineToolsProps {
@@ -73,25 +74,5 @@ function Legend() {
       </span>
       <span class="wide-only">drag to zoom, or Ctrl and the wheel</span>
     </span>
-  );
-}
-
-interface ChoiceProps<T> {
-  label: string;
-  choices: readonly (readonly [T, string])[];
-  /** Null if none of them is chosen. */
-  value: T | null;
-  choose: (value: T) => void;
-}
-
-function Choice<T extends string | number>({ label, choices, value, choose }: ChoiceProps<T>) {
-  return (
-    <div class="choice" role="group" aria-label={label}>
-      {choices.map(([one, word]) => (
-        <button key={one} type="button" class="chip" aria-pressed={one === value} onClick={() => choose(one)}>
-          {word}
-        </button>
-      ))}
-    </div>
   );
 }
