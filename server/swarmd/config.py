@@ -1,11 +1,14 @@
 """The settings of swarmd: each flag, its variable and its default. The name or the text has the unit."""
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from amplifier_swarm.settings import integer, number, path, setting
 from amplifier_swarm.state_paths import STATE
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def certificate_name(text: str) -> str:
@@ -25,6 +28,30 @@ def certificate_name(text: str) -> str:
     ):
         raise ValueError("not a host name or an address; leave the port out, and give the ASCII form (xn--…)")
     return name.rstrip(".")
+
+
+def dashboard_path(text: str) -> str:
+    """Parses the path of the dashboard: a slash before each of its parts, and none at the end.
+
+    Raises:
+        ValueError: It is no such path.
+    """
+    path = text.strip().rstrip("/")
+    if path and not re.fullmatch(r"(?:/[A-Za-z0-9][A-Za-z0-9._~-]*)+", path):
+        raise ValueError("not a path such as /swarm; use letters, digits and . _ ~ - in its parts")
+    return path
+
+
+def network(text: str) -> Network:
+    """Parses an address or a network of addresses.
+
+    Raises:
+        ValueError: The text is neither.
+    """
+    try:
+        return ipaddress.ip_network(text.strip())
+    except ValueError:
+        raise ValueError("not an address or a network such as 10.0.0.0/8") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +82,16 @@ class ServerConfig:
     dashboard_name: tuple[str, ...] = setting(
         (), "Another name by which browsers may call the dashboard, such as a proxy's; may be repeated",
         metavar="NAME",
+    )  # fmt: skip
+    dashboard_path: str = setting(
+        "",
+        "The path below which a proxy serves the dashboard, such as /swarm",
+        parse=dashboard_path,
+        metavar="PATH",
+    )
+    trusted_proxy: tuple[Network, ...] = setting(
+        (), "A network of proxies whose X-Forwarded-For, -Proto and -Host headers are believed; may be repeated",
+        parse=network, metavar="CIDR",
     )  # fmt: skip
     metrics_open: bool = setting(False, "Answers /metrics to programs of this host without a token")
     scaler_open: bool = setting(

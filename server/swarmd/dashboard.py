@@ -43,7 +43,14 @@ async def serve_dashboard(
 
     # Browsers of this host need no TLS, and would warn about the name in the certificate.
     files = None if tls is None or is_loopback(host_of(config.dashboard)) else tls.files
-    place = ListenAddress(config.dashboard, files, config.dashboard_name, metrics_open=config.metrics_open)
+    place = ListenAddress(
+        config.dashboard,
+        files,
+        config.dashboard_name,
+        metrics_open=config.metrics_open,
+        path=config.dashboard_path,
+        trusted_proxies=config.trusted_proxy,
+    )
     metrics = Metrics(swarm, meters, started_us=reads.started_us)
     web = WebServer(swarm, reads, metrics, place)
     try:

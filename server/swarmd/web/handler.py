@@ -38,6 +38,7 @@ def endpoint(state: AppState, route: Route) -> Callable[[Request], Awaitable[Res
                 given,
                 cookie=request.cookies.get(state.cookie, ""),
                 csrf=_csrf(request, principal),
+                secure=request.url.scheme == "https",
             ),
         )
         if principal and route.method == "GET" and not authorize.session_is_valid(state, principal):

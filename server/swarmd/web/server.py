@@ -5,7 +5,7 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from swarmd.metrics.exposition import Metrics
 from swarmd.tls.files import TlsFiles
 from swarmd.web.app import build
 from swarmd.web.auth.origin_check import LOOPBACK, MAX_HEAD
+from swarmd.web.auth.proxies import Network, ProxiedRequests
 from swarmd.web.http.route import AppState
 from swarmd.web.live.broadcaster import Broadcaster
 from swarmd.wire.actions import Actions
@@ -42,6 +43,9 @@ class ListenAddress:
     tls: TlsFiles | None = None
     names: Collection[str] = ()
     metrics_open: bool = False
+    # The path below which browsers see the server; empty or with a slash before each part.
+    path: str = ""
+    trusted_proxies: Sequence[Network] = ()
 
 
 class WebServer:
@@ -72,7 +76,7 @@ class WebServer:
         self._broadcasting = asyncio.create_task(self._broadcaster.run())
         await self._server.up.wait()
         url = f"{'https' if secure else 'http'}://{host}:{port}"
-        self._swarm.logins.url = url
+        self._swarm.logins.url = f"{url}{self._listen.path}"
         return url
 
     def reload_tls(self) -> None:
@@ -92,21 +96,22 @@ class WebServer:
             await self._broadcasting
 
     def _config(self, host: str, port: int, *, secure: bool) -> uvicorn.Config:
-        cookie = f"swarm-{port}"
+        # Two servers below paths of one host may have the same port there.
+        cookie = f"swarm-{port}{self._listen.path.replace('/', '-')}"
         state = AppState(
             swarm=self._swarm,
             reads=self._reads,
             metrics=self._metrics,
             actions=Actions(self._swarm, self._reads),
             cookie=f"__Host-{cookie}" if secure else cookie,
-            secure=secure,
             metrics_open=self._listen.metrics_open,
         )
         names = {*LOOPBACK, host.lower(), *(name.lower() for name in self._listen.names)}
         # Malformed requests of strangers are not logged; OriginCheck logs failures of routes.
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+        app = build(state, self._broadcaster, names=names, any_address=host in _ALL_ADDRESSES)
         return uvicorn.Config(
-            build(state, self._broadcaster, names=names, any_address=host in _ALL_ADDRESSES),
+            ProxiedRequests(app, path=self._listen.path, trusted=self._listen.trusted_proxies),
             http=_HeaderTimeoutProtocol,
             ws="websockets-sansio",
             lifespan="off",

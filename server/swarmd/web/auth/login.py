@@ -54,7 +54,7 @@ async def log_in(state: AppState, request: ApiRequest) -> Response:
     authorize.check_role(Principal(token), "GetSwarm")
     login = await _log_in(state, token, request.cookie)
     response = Json(_principal_document(state, Principal(token), login.csrf))
-    return _with_cookie(state, response, login.cookie)
+    return _with_cookie(state, response, login.cookie, secure=request.secure)
 
 
 async def log_out(state: AppState, request: ApiRequest) -> Response:
@@ -62,7 +62,7 @@ async def log_out(state: AppState, request: ApiRequest) -> Response:
     if request.cookie:
         await state.swarm.db.write(partial(state.swarm.logins.log_out, secret=request.cookie))
     response = Json({"logged_out": True})
-    response.delete_cookie(state.cookie, path="/", secure=state.secure, httponly=True, samesite="strict")
+    response.delete_cookie(state.cookie, path="/", secure=request.secure, httponly=True, samesite="strict")
     return response
 
 
@@ -74,16 +74,17 @@ async def redeem(state: AppState, request: Request) -> Response:
         return RedirectResponse("./?login=expired", 303)
     login = await _log_in(state, token, request.cookies.get(state.cookie, ""))
     state.swarm.logins.hold_csrf(login)
-    return _with_cookie(state, RedirectResponse(f"./?login={NEW}", 303), login.cookie)
+    response = RedirectResponse(f"./?login={NEW}", 303)
+    return _with_cookie(state, response, login.cookie, secure=request.url.scheme == "https")
 
 
 async def _log_in(state: AppState, token: TokenRecord, old: str) -> NewLogin:
     return await state.swarm.db.write(partial(state.swarm.logins.log_in, token=token, instead_of=old))
 
 
-def _with_cookie(state: AppState, response: Response, cookie: str) -> Response:
+def _with_cookie(state: AppState, response: Response, cookie: str, *, secure: bool) -> Response:
     response.set_cookie(
-        state.cookie, cookie, max_age=LOGIN_S, path="/", secure=state.secure, httponly=True, samesite="strict"
+        state.cookie, cookie, max_age=LOGIN_S, path="/", secure=secure, httponly=True, samesite="strict"
     )
     return response
 

@@ -38,7 +38,6 @@ class AppState:
     actions: Actions
     # The name of the login cookie; other servers on this host have other names.
     cookie: str
-    secure: bool
     # Lets scrapers on this machine read /metrics without a token.
     metrics_open: bool = False
     # Serializes reads that go through all tasks, so that most reader threads stay free.
@@ -62,6 +61,8 @@ class ApiRequest:
     cookie: str = ""
     # The CSRF token of the request; empty unless it is the login's.
     csrf: str = ""
+    # Whether the browser has used TLS, to this server or to a proxy that is trusted.
+    secure: bool = False
 
     @property
     def actor(self) -> str:
