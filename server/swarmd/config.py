@@ -34,7 +34,7 @@ def dashboard_path(text: str) -> str:
     """Parses the path of the dashboard: a slash before each of its parts, and none at the end.
 
     Raises:
-        ValueError: It is no such path.
+        ValueError: It has another form.
     """
     path = text.strip().rstrip("/")
     if path and not re.fullmatch(r"(?:/[A-Za-z0-9][A-Za-z0-9._~-]*)+", path):

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from swarmd.config import ServerConfig
@@ -12,6 +12,10 @@ from swarmd.listen import OFF, ServerTls, host_of, is_loopback
 from swarmd.metrics.exposition import Metrics
 from swarmd.metrics.meters import Meters
 from swarmd.wire.reads import Reads
+
+if TYPE_CHECKING:
+    from swarmd.tls.files import TlsFiles
+    from swarmd.web.server import ListenAddress
 
 
 class ServedDashboard(NamedTuple):
@@ -39,20 +43,12 @@ async def serve_dashboard(
     if meters is None:
         return ServedDashboard(OFF, lambda: None)
     # Imported here, since swarmd without a dashboard does not need it.
-    from swarmd.web.server import ListenAddress, WebServer  # noqa: PLC0415
+    from swarmd.web.server import WebServer  # noqa: PLC0415
 
     # Browsers of this host need no TLS, and would warn about the name in the certificate.
     files = None if tls is None or is_loopback(host_of(config.dashboard)) else tls.files
-    place = ListenAddress(
-        config.dashboard,
-        files,
-        config.dashboard_name,
-        metrics_open=config.metrics_open,
-        path=config.dashboard_path,
-        trusted_proxies=config.trusted_proxy,
-    )
     metrics = Metrics(swarm, meters, started_us=reads.started_us)
-    web = WebServer(swarm, reads, metrics, place)
+    web = WebServer(swarm, reads, metrics, _listen_address(config, files))
     try:
         url = await web.start()
     except OSError as error:
@@ -63,6 +59,19 @@ async def serve_dashboard(
         ) from error
     stack.push_async_callback(web.stop)
     return ServedDashboard(url, web.reload_tls)
+
+
+def _listen_address(config: ServerConfig, files: "TlsFiles | None") -> "ListenAddress":
+    from swarmd.web.server import ListenAddress  # noqa: PLC0415  # see serve_dashboard
+
+    return ListenAddress(
+        config.dashboard,
+        files,
+        config.dashboard_name,
+        metrics_open=config.metrics_open,
+        path=config.dashboard_path,
+        trusted_proxies=config.trusted_proxy,
+    )
 
 
 def _error_text(error: OSError) -> str:

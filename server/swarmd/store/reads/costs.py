@@ -1,4 +1,4 @@
-"""What sessions have cost, in groups."""
+"""Costs of sessions, summed in groups."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from swarmd.store.transaction import ReadTx
 
 
 class CostGrouping(StrEnum):
-    """What the sessions of a group have in common; days begin at the reader's midnight."""
+    """A property that the sessions of a group share; days begin at the reader's midnight."""
 
     PHASE = "phase"
     ROLE = "role"

@@ -1,4 +1,4 @@
-"""What a proxy in front of the server does to requests: a path before every route, and headers about the browser.
+"""Requests that a proxy forwards: the path before every route, and the headers about the browser.
 
 Invariant: a header about the browser counts only if the connection comes from a network that the operator has named.
 Of its values only the last counts, which the nearest proxy has written: a browser may send such headers too.
@@ -71,7 +71,7 @@ class ProxiedRequests:
         return scope
 
     def _client(self, headers: Headers) -> str | None:
-        """Returns the nearest address that is no trusted proxy; None if there is none, or if it is no address."""
+        """Returns the nearest address of another network; None if it is missing or can't be read."""
         for address in reversed(list(_values(headers, "x-forwarded-for"))):
             if not self._is_trusted(address):
                 try:
