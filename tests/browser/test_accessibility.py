@@ -32,9 +32,8 @@ PAGES: Final = (
     "#/graph",
     "#/graph?task=failed",
     "#/timeline",
-    "#/timeline?from=2026-01-01T00:00:00.000Z&to=2099-01-01T00:00:00.000Z&by=task",
+    "#/timeline?by=task",
     "#/costs",
-    "#/costs?by=day",
     "#/workers",
     "#/nowhere",
 )

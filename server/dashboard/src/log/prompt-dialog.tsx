@@ -30,7 +30,12 @@ export function PromptDialog({ task, attempt, session, onClose }: PromptDialogPr
       {value !== null && prompt === "" && (
         <Empty title="No prompt is stored.">An older worker ran this session, or it has not begun yet.</Empty>
       )}
-      {prompt !== "" && <Prose class="prompt" text={prompt} />}
+      {prompt !== "" && (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard scrolls it
+        <section class="prompt" aria-label="Prompt" tabIndex={0}>
+          <Prose text={prompt} />
+        </section>
+      )}
       <div class="buttons end">
         {prompt !== "" && <CopyButton text={prompt} what="the prompt" />}
         <button type="button" class="button" onClick={onClose}>

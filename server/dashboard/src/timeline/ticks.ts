@@ -4,6 +4,8 @@ const STEPS_S = [
   1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400,
 ];
 
+const DAY_S = 86_400;
+
 export interface Tick {
   readonly atMs: number;
   readonly label: string;
@@ -12,7 +14,8 @@ export interface Tick {
 export function ticks(fromMs: number, toMs: number, most: number): Tick[] {
   const spanS = (toMs - fromMs) / 1000;
   if (spanS <= 0 || most < 1) return [];
-  const stepMs = 1000 * (STEPS_S.find((step) => spanS / step <= most) ?? 86_400);
+  const days = Math.ceil(spanS / most / DAY_S);
+  const stepMs = 1000 * (STEPS_S.find((step) => spanS / step <= most) ?? days * DAY_S);
   // Round where the reader is, so that a day begins at midnight.
   const offsetMs = new Date(fromMs).getTimezoneOffset() * 60_000;
   const found: Tick[] = [];

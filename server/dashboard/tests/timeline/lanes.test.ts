@@ -92,3 +92,10 @@ test("the axis begins with the first session, or where it is told to", () => {
   expect(begin(0, [session("a", "w", 3590, null)], now)).toBe(now - 60_000);
   expect(begin(5, [session("a", "w", 20, 30)], now)).toBe(now - 300_000);
 });
+
+test("an axis of years has no more marks than there is room for", () => {
+  const years = ticks(Date.parse("2020-01-01"), Date.parse("2099-01-01"), 10);
+
+  expect(years.length).toBeGreaterThan(5);
+  expect(years.length).toBeLessThanOrEqual(11);
+});

@@ -22,7 +22,13 @@ test("what is shown of the timeline survives in the address, and nonsense follow
   const shown = { minutes: 60, by: "task", stretch: DAY } as const;
 
   expect(readTimelineQuery(new URLSearchParams(writeTimelineQuery(shown).toString()))).toEqual(shown);
-  for (const search of ["", "from=now&to=later", "from=2026-01-02&to=2026-01-01", "minutes=7&by=day"]) {
+  for (const search of [
+    "",
+    "from=now&to=later",
+    "from=2026-01-02&to=2026-01-01",
+    "from=2026-01-01&to=2099-01-01",
+    "minutes=7&by=day",
+  ]) {
     expect(readTimelineQuery(new URLSearchParams(search))).toEqual({
       minutes: 0,
       by: "worker",

@@ -1,6 +1,6 @@
 // Which stretch of time the timeline shows: the last minutes, which move on, or a fixed stretch. Pure.
 import type { TimelineSession } from "../../api/swarm.ts";
-import type { Stretch } from "../../timeline/stretch.ts";
+import { LONGEST_MS, type Stretch } from "../../timeline/stretch.ts";
 
 /** Minutes; 0 is as far back as the sessions go. */
 export const SPANS = [
@@ -28,7 +28,7 @@ export function readTimelineQuery(search: URLSearchParams): TimelineQuery {
   return {
     minutes: SPANS.find(([size]) => String(size) === search.get("minutes"))?.[0] ?? 0,
     by: search.get("by") === "task" ? "task" : "worker",
-    stretch: toMs - fromMs > 0 ? { fromMs, toMs } : null,
+    stretch: toMs - fromMs > 0 && toMs - fromMs <= LONGEST_MS ? { fromMs, toMs } : null,
   };
 }
 
