@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from model.invariants import check_state, check_step
-from model.protocol import Bounds, Rules, State, Step, Violation, begin, crashes
+from model.protocol import Bounds, Rules, State, Step, Violation, begin, crashes, doubles
 from model.server import boot, server_steps
 from model.worker import worker_steps
 from swarmd.domain.errors import InvalidStatus
@@ -34,13 +34,14 @@ class Report:
 
 
 def successors(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
-    """Yields every step that may come next."""
+    """Yields every step that may come next; of workers that could change places, those of the first."""
+    spared = doubles(state)
     if state.up:
-        yield from server_steps(state, bounds, rules)
+        yield from server_steps(state, bounds, rules, spared)
     else:
         yield "server starts", boot(state, rules)
-    yield from worker_steps(state, bounds, rules)
-    yield from crashes(state, bounds)
+    yield from worker_steps(state, bounds, rules, spared)
+    yield from crashes(state, bounds, spared)
 
 
 class Machine(NamedTuple):

@@ -300,6 +300,28 @@ def with_worker(state: State, index: int, worker: Worker) -> tuple[Worker, ...]:
     return (*state.workers[:index], worker, *state.workers[index + 1 :])
 
 
+def doubles(state: State) -> set[int]:
+    """Returns the workers that could change places with one of a smaller number, and nobody could tell.
+
+    What one of the two can do, the other can do under its own number. So the steps of one show all faults. The
+    place of a worker that an attempt names is its own.
+    """
+    found: set[int] = set()
+    for index in range(1, len(state.workers)):
+        for other in range(index):
+            if state.workers[index] == state.workers[other] and _alike(state, index, other):
+                found.add(index)
+    return found
+
+
+def _alike(state: State, one: int, other: int) -> bool:
+    copies = (state.store,) if state.copy is None else (state.store, state.copy)
+    if any(attempt.worker in (one, other) for store in copies for attempt in store.attempts):
+        return False
+    mine = {message for message in state.sent if message.worker == one}
+    return mine == {message._replace(worker=one) for message in state.sent if message.worker == other}
+
+
 def reopened(store: Store, *, keeps_approval: bool = False) -> Store:
     """Reopens the task."""
     store = move(move(store, Transition.REOPEN), Transition.UNBLOCK)
@@ -316,13 +338,13 @@ def leased(store: Store) -> bool:
     return store.status in LEASED
 
 
-def crashes(state: State, bounds: Bounds) -> Iterator[Step]:
-    """Yields crashes of the server and of workers."""
+def crashes(state: State, bounds: Bounds, spared: set[int]) -> Iterator[Step]:
+    """Yields crashes of the server, and of workers that are not spared."""
     if state.up and state.counts.server_crashes < bounds.server_crashes:
         yield "server crashes", state._replace(up=False, counts=count(state, server_crashes=1))
     if state.counts.worker_crashes < bounds.worker_crashes:
         for index, worker in enumerate(state.workers):
-            if worker.up:
+            if worker.up and index not in spared:
                 dead = Worker(
                     worker.life,
                     up=False,

@@ -34,9 +34,9 @@ from swarmd.domain.model import AttemptOutcome, OutcomeKind, SwarmMode
 _RETRIED = (TaskStatus.FAILED, TaskStatus.KILLED, TaskStatus.HELD)
 
 
-def server_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
-    """Yields the next steps of a running server."""
-    yield from _grants(state, bounds, rules)
+def server_steps(state: State, bounds: Bounds, rules: Rules, spared: set[int]) -> Iterator[Step]:
+    """Yields the next steps of a running server, without claims for workers that are spared."""
+    yield from _grants(state, bounds, rules, spared)
     yield from _silence(state, bounds, rules)
     yield from _operators(state, bounds, rules)
     for message in state.sent:
@@ -108,7 +108,7 @@ def _given_up(state: State, store: Store) -> State:
     return state._replace(store=store, ordered=False, doomed=False)
 
 
-def _grants(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
+def _grants(state: State, bounds: Bounds, rules: Rules, spared: set[int]) -> Iterator[Step]:
     store = state.store
     stopped = store.mode is not SwarmMode.RUNNING and rules.stop_holds_claims
     asks_start = store.asks_for is ApprovalPoint.BEFORE_START
@@ -123,7 +123,7 @@ def _grants(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     number, grant = store.number + 1, state.grants + 1
     lease = Lease(store.epoch, number, grant)
     for index, worker in enumerate(state.workers):
-        if worker.joined:
+        if worker.joined and index not in spared:
             claimed = move(store, Transition.CLAIM)._replace(
                 number=number, attempts=(*store.attempts, Attempt(lease, index, None))
             )

@@ -66,9 +66,14 @@ def test_the_model_takes_every_row_of_the_table_that_one_task_can_take(
         return advance(task_id, status, transition)
 
     monkeypatch.setattr(protocol, "advance", noted)
-    bounds = Bounds(workers=1, silences=1, kills=2, retries=2, accepts=1, questions=1, suspensions=1)
-    assert not explore(bounds).fault
-    assert not explore(Bounds(workers=1, silences=1, failures=0, approve=ApprovalPoint.AFTER)).fault
+    # All of it at once has ten times as many states, and takes the same rows.
+    for bounds in (
+        Bounds(workers=1, kills=2, retries=2, questions=1, suspensions=1),
+        Bounds(workers=1, silences=1, kills=1, retries=1, accepts=1),
+        Bounds(workers=1, silences=1, accepts=1, suspensions=1),
+        Bounds(workers=1, silences=1, failures=0, approve=ApprovalPoint.AFTER),
+    ):
+        assert not explore(bounds).fault
 
     rows = {(status, transition) for status, row in TRANSITIONS.items() for transition in row}
     rows = {row for row in rows if row[1] not in _OF_DEPENDENCIES} - _ELSEWHERE

@@ -18,9 +18,9 @@ from model.server import join
 from swarmd.domain.model import OutcomeKind
 
 
-def worker_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
-    """Yields the next steps of workers and guards."""
-    for index, worker in enumerate(state.workers):
+def worker_steps(state: State, bounds: Bounds, rules: Rules, spared: set[int]) -> Iterator[Step]:
+    """Yields the next steps of guards, and of workers that are not spared."""
+    for index, worker in _unspared(state, spared):
         yield from _guard_stopped(state, index, worker, bounds)
         if not worker.up:
             yield from _dead(state, index, worker, rules)
@@ -39,6 +39,10 @@ def worker_steps(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     for message in state.sent:
         if message.kind in ("claim", "go", "stop"):
             yield from _hears(state, message, rules)
+
+
+def _unspared(state: State, spared: set[int]) -> list[tuple[int, Worker]]:
+    return [(index, worker) for index, worker in enumerate(state.workers) if index not in spared]
 
 
 def _guard_stopped(state: State, index: int, worker: Worker, bounds: Bounds) -> Iterator[Step]:
