@@ -14,7 +14,7 @@ import pytest
 
 from amplifier_swarm.exits import ProgramExit
 from fakes.process_tree import STYLES, Ledger
-from support.waiting import eventually
+from support.waiting import eventually, until
 from swarm_worker.domain.types import StopOrder
 from swarm_worker.guard.guard_tree import end_guard, format_process, is_alive, parse_process
 from swarm_worker.guard.procfs import PR_SET_CHILD_SUBREAPER, Process, children, descendants, prctl, stat
@@ -223,6 +223,8 @@ def test_a_session_that_can_not_be_ended_is_named_with_its_processes(
     monkeypatch.setattr(guard_locks, "end_guard", lambda guard, **_: {guard})
     guard = _stubborn_guard(folder, ledger)
     try:
+        # What a tree that is still growing starts last could outlive the guard.
+        until(lambda: ledger.signed >= STYLES["every"], "the tree is complete")
         with pytest.raises(ProgramExit) as refused:
             wait_for_guards(folder, timeout_s=0.1)
     finally:
