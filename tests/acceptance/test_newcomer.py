@@ -28,6 +28,7 @@ def run(swarm: Stage, *argv: str, **env: str) -> tuple[int, str]:
     return done.returncode, said
 
 
+@pytest.mark.slow
 def test_no_server(swarm: Stage) -> None:
     (swarm.folder / "token").write_text("swt1_operator_000000000000_" + "A" * 43)
     (swarm.folder / "token").chmod(0o600)

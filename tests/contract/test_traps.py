@@ -14,6 +14,8 @@ from contract.repository import python_files
 from support.server import server
 from support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 # Guards and the fork server are a small program of their own, without threads and without gRPC.
 MAY_FORK = {
     *("worker/swarm_worker/guard/spawn.py", "worker/swarm_worker/guard/fork_server.py"),
@@ -82,7 +84,6 @@ def test_no_child_of_ours_imports_modules_of_the_current_folder() -> None:
         assert ast.unparse(argv.elts[1]) in ("'-P'", "'-I'"), ast.unparse(argv)
 
 
-@pytest.mark.slow
 async def test_a_worker_that_stands_still_is_noticed_by_its_broken_stream(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

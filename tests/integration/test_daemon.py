@@ -198,6 +198,7 @@ async def test_a_token_file_with_something_else_in_it_is_refused_and_kept(tmp_pa
     assert (tmp_path / "token").read_text() == "shopping-list\n"
 
 
+@pytest.mark.slow
 async def test_a_stop_file_is_an_emergency_stop_at_the_start_and_while_running(tmp_path: Path) -> None:
     async with server(tmp_path) as served:
         client = served.client()

@@ -24,6 +24,8 @@ from support.tls import answers, authority
 from support.waiting import eventually
 from swarmd.rpc import server as rpc_server
 
+pytestmark = pytest.mark.slow
+
 FAR = "swarm.example.test:7433"
 
 

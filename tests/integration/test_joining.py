@@ -108,6 +108,7 @@ async def test_the_list_of_tokens_names_who_joined_by_what_and_when(served: Serv
     assert SECRET not in str(tokens)
 
 
+@pytest.mark.slow
 async def test_an_expired_viewer_is_refused_with_a_reason_and_its_streams_end(
     served: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +162,7 @@ def machine(tmp_path: Path, served: Server) -> Any:
         yield Machine(found, served)
 
 
+@pytest.mark.slow
 async def test_a_worker_joins_once_and_comes_back_when_its_token_is_worthless(machine: Machine) -> None:
     made = await join_token(machine.served, labels={"pool": "gpu"}, max_uses=1)
     first = machine.start(made.token, "--label", "arch=arm")
@@ -178,6 +180,7 @@ async def test_a_worker_joins_once_and_comes_back_when_its_token_is_worthless(ma
     assert made.token not in credential.read_text()
 
 
+@pytest.mark.slow
 async def test_a_worker_that_died_before_the_answer_repeats_its_exchange(machine: Machine) -> None:
     """The server has the credential, and the worker's disk knows it as drawn only."""
     made = await join_token(machine.served, max_uses=1)
@@ -204,6 +207,7 @@ async def test_a_second_machine_with_a_used_token_ends_with_one_line(machine: Ma
     assert "Traceback" not in late.said()
 
 
+@pytest.mark.slow
 async def test_a_worker_whose_credential_is_revoked_ends_and_does_not_join_again(machine: Machine) -> None:
     made = await join_token(machine.served, max_uses=0)
     worker = machine.start(made.token)
@@ -220,6 +224,7 @@ async def test_a_worker_whose_credential_is_revoked_ends_and_does_not_join_again
     assert again.process.returncode == 6
 
 
+@pytest.mark.slow
 async def test_a_copy_of_a_state_folder_joins_by_itself_or_not_at_all(machine: Machine) -> None:
     made = await join_token(machine.served, max_uses=1)
     first = machine.start(made.token)
@@ -235,6 +240,7 @@ async def test_a_copy_of_a_state_folder_joins_by_itself_or_not_at_all(machine: M
     assert "was used once" in copy.said()
 
 
+@pytest.mark.slow
 async def test_a_new_join_token_replaces_a_credential(machine: Machine) -> None:
     for _ in range(2):
         made = await join_token(machine.served, max_uses=1)

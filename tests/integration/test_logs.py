@@ -93,6 +93,7 @@ async def test_a_log_of_one_kind_counts_no_gaps(served: Server) -> None:
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
+@pytest.mark.slow
 async def test_a_follower_misses_nothing_of_either_attempt_over_a_retry(served: Server) -> None:
     client = served.client()
     hand, claim, session = await begun(client)

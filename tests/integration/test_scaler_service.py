@@ -47,6 +47,7 @@ async def test_the_metric_is_the_number_of_ready_and_held_tasks_and_its_target_t
         stream.cancel()
 
 
+@pytest.mark.slow
 async def test_a_stream_sends_the_activity_at_once_and_at_each_change(tmp_path: Path) -> None:
     async with server(tmp_path, scaler_open=True) as served:
         client = served.client()

@@ -23,6 +23,8 @@ from support.tls import answers, authority, call_answers, replace
 from support.waiting import eventually
 from swarmd.tls.authority import RENEW_DAYS, SERVER_DAYS
 
+pytestmark = pytest.mark.slow
+
 
 async def shown(address: str) -> bytes:
     """Returns the certificate that new connections get."""

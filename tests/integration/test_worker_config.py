@@ -47,6 +47,7 @@ async def config(served: Server, *flags: str, ca: Path | None = None) -> Printed
     return Printed(process.returncode or 0, out.decode(), err.decode())
 
 
+@pytest.mark.slow
 async def test_the_command_in_the_file_lets_a_worker_in(tmp_path: Path) -> None:
     async with server(tmp_path / "state", tls_auto=True, tls_name=("swarm.example.test",)) as served:
         ca = tmp_path / "state" / "tls" / "ca.pem"
@@ -69,6 +70,7 @@ async def test_the_command_in_the_file_lets_a_worker_in(tmp_path: Path) -> None:
         assert {name: dict(one.identity.labels) for name, one in workers.items()} == {"far": {"pool": "gpu"}}
 
 
+@pytest.mark.slow
 async def test_the_usual_address_is_the_first_name_of_the_certificate(tmp_path: Path) -> None:
     async with server(tmp_path, tls_auto=True, tls_name=("swarm.example.test", "192.0.2.2")) as served:
         printed = await config(served, ca=tmp_path / "tls" / "ca.pem")
@@ -81,6 +83,7 @@ async def test_the_usual_address_is_the_first_name_of_the_certificate(tmp_path: 
         assert set(json.loads(as_json.out)) == set(printed.variables)
 
 
+@pytest.mark.slow
 async def test_without_the_ca_in_the_chain_the_file_asks_for_its_file(tmp_path: Path) -> None:
     own = authority(tmp_path / "tls")
     async with server(
@@ -92,6 +95,7 @@ async def test_without_the_ca_in_the_chain_the_file_asks_for_its_file(tmp_path: 
     assert "copy that file, and set SWARM_TLS_CA" in printed.out
 
 
+@pytest.mark.slow
 async def test_a_run_of_its_own_ignores_what_the_shell_has_of_another_swarm(tmp_path: Path) -> None:
     """Somebody has read worker.env into the shell, and set flags of swarmd there."""
     (tmp_path / "tasks.yaml").write_text("tasks: [{id: a, name: A, description: Nothing., validate: false}]")

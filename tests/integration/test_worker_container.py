@@ -11,6 +11,8 @@ from support.git_repositories import COMMIT, new_repository, show
 from support.sandbox_images import IMAGE, RUNTIME, containers, missing
 from swarm_worker.guard.procfs import descendants, send_signal
 
+pytestmark = pytest.mark.slow
+
 CONTAINER = task_pb2.SANDBOX_KIND_CONTAINER
 FLAGS = ("--sandbox", "container", "--sandbox-image", IMAGE, "--sandbox-runtime", RUNTIME)
 needs_podman = pytest.mark.skipif(bool(missing()), reason=f"no container here: {missing()}")

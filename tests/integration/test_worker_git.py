@@ -10,6 +10,8 @@ from amplifier_swarm.v1 import task_pb2
 from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, outcome_of
 from support.programs import alive
 
+pytestmark = pytest.mark.slow
+
 PASS = """cat > "$SWARM_PROJECT_ROOT/../prompt"\necho '{"verdict": "PASS"}'\n"""
 
 

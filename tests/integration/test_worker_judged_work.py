@@ -9,6 +9,8 @@ from amplifier_swarm.v1 import task_pb2
 from fakes.swarm_server import FakeSwarm, WorkerProcess, claim
 from support.standin_swarm import StandinSwarm
 
+pytestmark = pytest.mark.slow
+
 PASS = """echo '{"verdict": "PASS", "summary": "fine"}'"""
 BUILDS = "echo built > a.py; echo x > b.py"
 

@@ -11,6 +11,8 @@ from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, outcome_of, stop
 from support.git_repositories import git, log, new_repository, show
 
+pytestmark = pytest.mark.slow
+
 
 async def _drafted(
     fake: FakeSwarm, worker: WorkerProcess, *flags: str, build: str = "echo one > mine"
@@ -173,7 +175,6 @@ async def test_an_order_ends_a_landing_and_its_checks(
     assert log(worker.project, "swarm/main") == ["first"]
 
 
-@pytest.mark.slow
 async def test_a_worker_that_was_killed_in_a_landing_leaves_no_clone_and_no_ref(
     fake: FakeSwarm, worker: WorkerProcess, tmp_path: Path
 ) -> None:

@@ -15,6 +15,8 @@ from fakes.swarm_server import Address, FakeSwarm, WorkerProcess, claim, stop
 from support.waiting import eventually
 from swarm_worker.guard.containment import strongest
 
+pytestmark = pytest.mark.slow
+
 STAYS = (
     'echo "$SWARM_TASK_ID" >> started; while [ ! -e go ]; do sleep 0.02; done; echo "$SWARM_TASK_ID" >> ended'
 )
@@ -148,7 +150,6 @@ async def test_a_claim_without_a_slot_is_ended_by_an_order_at_once(
     assert _kind(fake, "waits") == "STOPPED"
 
 
-@pytest.mark.slow
 async def test_a_worker_without_answers_ends_its_sessions_itself(
     fake: FakeSwarm, worker: WorkerProcess, ledger: Ledger
 ) -> None:
@@ -165,7 +166,6 @@ async def test_a_worker_without_answers_ends_its_sessions_itself(
     assert _kind(fake, "t1") == "STOPPED"
 
 
-@pytest.mark.slow
 async def test_sessions_outlast_a_server_that_is_away_and_their_outcome_arrives(
     fake: FakeSwarm, worker: WorkerProcess, address: Address
 ) -> None:
@@ -266,7 +266,6 @@ async def test_the_lease_of_an_outcome_in_the_outbox_counts_as_held(
     assert fake.held == {"t1"}
 
 
-@pytest.mark.slow
 async def test_no_session_outlives_a_killed_worker_and_the_next_worker_waits_for_its_end(
     fake: FakeSwarm, worker: WorkerProcess, ledger: Ledger
 ) -> None:
@@ -433,7 +432,6 @@ async def test_the_server_can_drain_a_worker(fake: FakeSwarm, worker: WorkerProc
     assert fake.beats[-1].phase == wire.WORKER_PHASE_LEAVING
 
 
-@pytest.mark.slow
 async def test_a_worker_leaves_a_finished_swarm_only_with_exit_when_done(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:

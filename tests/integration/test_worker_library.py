@@ -7,6 +7,8 @@ from fakes.swarm_server import claim, stop
 from support.programs import alive
 from support.standin_swarm import AGENT, LIBRARY, StandinSwarm
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("fault", "failure", "said"),

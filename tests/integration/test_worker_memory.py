@@ -7,6 +7,8 @@ import pytest
 from fakes.swarm_server import WorkerProcess
 from support.standins import install
 
+pytestmark = pytest.mark.slow
+
 # What sessions, other runners, terminals and clients need, and what their libraries would bring along.
 # (An import that was refused is listed too: hence a part of rich and of greenlet.)
 UNWANTED = {

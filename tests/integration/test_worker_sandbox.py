@@ -13,6 +13,8 @@ from swarm_worker.domain.sandbox import Resource
 from swarm_worker.sandbox.abilities import probe_bubblewrap
 from swarm_worker.supervision.limit_groups import find_limit_groups
 
+pytestmark = pytest.mark.slow
+
 BWRAP = task_pb2.SANDBOX_KIND_BWRAP
 FAULT = probe_bubblewrap(Path("/nowhere"), os.environ).fault
 needs_bwrap = pytest.mark.skipif(bool(FAULT), reason=f"no sandbox here: {FAULT}")

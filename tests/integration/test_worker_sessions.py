@@ -13,6 +13,8 @@ from amplifier_swarm.v1 import worker_service_pb2 as wire
 from fakes.swarm_server import Address, FakeSwarm, WorkerProcess, claim, outcome_of
 from swarm_worker.guard.containment import strongest
 
+pytestmark = pytest.mark.slow
+
 BUILT = r"""printf '{"status": "completed", "files_created": ["a.py"], "implementation_notes": "so"}\n'"""
 PASS = r"""printf 'I looked.\n{"verdict": "PASS", "confidence": 0.9}\n'"""
 
@@ -366,7 +368,6 @@ async def test_a_session_gets_no_token_and_no_more_than_it_should(
     assert pairs["SWARM_PROJECT_ROOT"] == os.fspath(worker.project)
 
 
-@pytest.mark.slow
 async def test_d12_two_hundred_thousand_lines_neither_block_nor_fill_the_worker(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:

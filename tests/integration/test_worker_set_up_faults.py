@@ -8,6 +8,8 @@ from amplifier_swarm.v1 import task_pb2
 from fakes.swarm_server import claim, stop
 from support.standin_swarm import StandinSwarm
 
+pytestmark = pytest.mark.slow
+
 AGENT, CLI = "amplifier-agent", "amplifier"
 BAD_CONFIG = task_pb2.FAILURE_CLASS_BAD_CONFIG
 AGENT_ERROR = task_pb2.FAILURE_CLASS_AGENT_ERROR

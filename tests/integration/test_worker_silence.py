@@ -15,6 +15,8 @@ from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, stop
 from support.waiting import eventually
 from swarm_worker.guard.procfs import children_lookup
 
+pytestmark = pytest.mark.slow
+
 KEEP = task_pb2.DISCONNECT_POLICY_KEEP
 STAYS = 'echo "$SWARM_TASK_ID" >> started; while [ ! -e go ]; do sleep 0.02; done'
 
@@ -35,7 +37,6 @@ def _kinds(fake: FakeSwarm) -> dict[str, str]:
     }
 
 
-@pytest.mark.slow
 async def test_a_silent_server_fences_every_session_except_kept_ones(
     fake: FakeSwarm, worker: WorkerProcess
 ) -> None:
@@ -56,7 +57,6 @@ async def test_a_silent_server_fences_every_session_except_kept_ones(
     assert _kinds(fake)["kept"] == "COMPLETED"
 
 
-@pytest.mark.slow
 async def test_a_kept_session_still_ends_with_its_worker(
     fake: FakeSwarm, worker: WorkerProcess, ledger: Ledger
 ) -> None:

@@ -7,6 +7,8 @@ import pytest
 from amplifier_swarm.v1 import session_pb2, task_pb2
 from fakes.swarm_server import FakeSwarm, WorkerProcess, claim, outcome_of
 
+pytestmark = pytest.mark.slow
+
 PASS = """echo '{"verdict": "PASS"}'"""
 BLOCKED = json.dumps({"status": "blocked", "blockers": ["no database password"]})
 

@@ -44,6 +44,7 @@ async def test_clones_are_listed_and_only_safe_ones_are_removed(
     assert listed(worker, "--remove-workspaces") == {"busy": "dirty"}
 
 
+@pytest.mark.slow
 def test_a_folder_without_clones_has_an_empty_list(tmp_path: Path) -> None:
     done = subprocess.run(
         [WORKER.with_name("swarmctl"), "workspaces", "--project-root", str(tmp_path)],

@@ -312,6 +312,7 @@ async def test_probes_without_a_token_are_limited(served: Server, monkeypatch: p
     assert (await stub.Check(health_pb2.HealthCheckRequest(), timeout=20)).status == 1
 
 
+@pytest.mark.slow
 async def test_an_idle_connection_is_closed_and_dialled_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from amplifier_swarm.documents.changes import diff_document
 from amplifier_swarm.v1 import operator_service_pb2 as pb
 from amplifier_swarm.v1 import session_pb2, task_pb2
@@ -34,6 +36,7 @@ async def attempts(dashboard: Web, *changes: task_pb2.Change | None) -> None:
         await hand.work("failed", error="no", verdict=REJECTED, **reported)
 
 
+@pytest.mark.slow
 async def test_a_change_is_the_document_of_the_command_line(dashboard: Web) -> None:
     await attempts(dashboard, change(1), change(2), None)
     program = dashboard.program(await dashboard.token("viewer"))
@@ -80,6 +83,7 @@ async def test_an_attempt_that_changed_nothing_has_an_empty_patch(dashboard: Web
     assert (found.status_code, found.text) == (200, "")
 
 
+@pytest.mark.slow
 async def test_what_is_not_there_is_refused(dashboard: Web) -> None:
     await attempts(dashboard, change(), None)
     program = dashboard.program()

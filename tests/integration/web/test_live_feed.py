@@ -56,6 +56,7 @@ async def last_seq(dashboard: Web) -> int:
     return int((await dashboard.program().get("/api/status"))["last_event_seq"])
 
 
+@pytest.mark.slow
 async def test_a_snapshot_comes_first_then_deltas(dashboard: Web) -> None:
     await add(dashboard.server, "a", "b", max_retries=0)
     hand = GrpcWorker(dashboard.server.client(), slots=1)
@@ -113,6 +114,7 @@ async def test_a_kill_and_its_receipt_arrive_without_a_request(dashboard: Web) -
     assert page.tasks["a"]["kill_receipt"]["terminated"] == 3
 
 
+@pytest.mark.slow
 async def test_under_load_a_page_gets_every_event_once_and_ends_in_the_servers_state(
     dashboard: Web,
 ) -> None:
@@ -135,6 +137,7 @@ async def test_under_load_a_page_gets_every_event_once_and_ends_in_the_servers_s
     assert page.tasks == {task["id"]: task for task in listed["tasks"]}
 
 
+@pytest.mark.slow
 async def test_a_subscriber_that_reconnects_resumes_over_a_restart_too(tmp_path: Path) -> None:
     page = Page()
     async with web(tmp_path) as first:
@@ -210,6 +213,7 @@ async def unread(dashboard: Web) -> AsyncIterator[None]:
         yield
 
 
+@pytest.mark.slow
 async def test_d12_a_subscriber_that_never_reads_delays_nobody(
     dashboard: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +236,7 @@ async def test_d12_a_subscriber_that_never_reads_delays_nobody(
     assert sum(task["status"] == "failed" for task in page.tasks.values()) == 60
 
 
+@pytest.mark.slow
 async def test_a_hundred_subscribers_cost_the_database_what_one_costs_and_none_cost_nothing(
     dashboard: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,6 +322,7 @@ async def test_a_log_that_is_waited_for_is_not_answered_to_a_revoked_token(dashb
     assert (await waiting)["error"]["reason"] == "TOKEN_INVALID"
 
 
+@pytest.mark.slow
 async def test_a_revoked_token_gets_no_more_frames(dashboard: Web) -> None:
     token = await dashboard.token("viewer")
     browser = await dashboard.browser(token)

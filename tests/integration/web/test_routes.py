@@ -50,6 +50,7 @@ async def test_the_documents_are_those_of_the_command_line(dashboard: Web) -> No
     assert await program.get("/api/status") == json.loads(json.dumps(swarm_document(swarm)))
 
 
+@pytest.mark.slow
 async def test_pages_lead_through_every_task_once_in_any_order(dashboard: Web) -> None:
     tasks = some(23)
     for number, task in enumerate(tasks):

@@ -69,6 +69,7 @@ async def refused_upgrade(dashboard: Web, *, status: int, path: str = "/ws", **o
     return str(json.loads(caught.value.response.body or b"")["error"]["reason"])
 
 
+@pytest.mark.slow
 async def test_every_route_refuses_every_name_but_its_own(dashboard: Web) -> None:
     program = dashboard.program()
     host, port = dashboard.address
@@ -133,6 +134,7 @@ async def test_a_viewer_that_is_logged_in_sees_and_can_not_act(dashboard: Web) -
         assert refused["error"]["reason"] == "ROLE_DENIED", route.path
 
 
+@pytest.mark.slow
 async def test_d13_a_login_acts_from_its_own_page_only(dashboard: Web) -> None:
     browser = await dashboard.browser()
     cookie, csrf = browser.headers["Cookie"], browser.headers["X-Swarm-CSRF"]
@@ -153,6 +155,7 @@ async def test_d13_a_login_acts_from_its_own_page_only(dashboard: Web) -> None:
     assert (await browser.get("/api/status"))["mode"] == "running"
 
 
+@pytest.mark.slow
 async def test_a_cookie_alone_reads_nothing_but_who_it_is(dashboard: Web) -> None:
     """A browser sends the cookie to every port of its host, so another program there may have it."""
     browser = await dashboard.browser()
@@ -316,6 +319,7 @@ async def test_a_body_that_is_too_large_or_not_json_is_refused(dashboard: Web) -
     assert (await program.get("/api/status"))["mode"] == "running"
 
 
+@pytest.mark.slow
 async def test_a_frame_that_is_too_large_ends_only_who_sent_it(dashboard: Web) -> None:
     async with dashboard.watch() as good, dashboard.watch() as bad:
         await good.frame("snapshot")

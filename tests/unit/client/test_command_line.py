@@ -42,6 +42,7 @@ def test_version_is_one_line(alone: Ctl) -> None:
     assert (result.code, result.out, result.err) == (0, f"swarmctl {__version__}\n", "")
 
 
+@pytest.mark.slow
 def test_neither_version_nor_help_loads_what_only_commands_need() -> None:
     assert loaded("--version") == set()
     assert loaded("--help") <= {"rich"}
@@ -268,6 +269,7 @@ def _broken(ctl: object) -> None:
     raise KeyError("x")
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_gets_no_complaint(operator: FakeOperator, tmp_path: Path) -> None:
     operator.answers["ListTasks"] = ListTasksResponse(tasks=[Task(task_id=f"t{i}") for i in range(10_000)])
     environment = {**os.environ, "SWARM_SERVER": operator.address}

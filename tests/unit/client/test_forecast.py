@@ -121,6 +121,7 @@ def test_a_free_name_goes_to_the_next_task_if_the_first_in_its_queue_waits_for_a
     assert timetable(plan, slots=None).seconds == 17
 
 
+@pytest.mark.slow
 def test_a_chain_of_ten_thousand_tasks_and_tasks_of_no_time_are_forecast() -> None:
     chain = "".join(
         f"  - {{id: t{i}, estimated_hours: 0, dependencies: [t{i - 1}]}}\n" for i in range(1, 10_000)

@@ -80,6 +80,7 @@ def text_of(tasks: list[PlannedTask]) -> str:
     return "".join(plan_text(tasks))
 
 
+@pytest.mark.slow
 def test_export_import_export_is_the_same_file_byte_for_byte() -> None:
     for seed in SEEDS:
         rng = random.Random(seed)
@@ -176,6 +177,7 @@ def _fields(task: PlannedTask) -> list[str]:
     return list(yaml.safe_load(text_of([task]))["tasks"][0])
 
 
+@pytest.mark.slow
 def test_ten_thousand_tasks_are_read_and_written_as_one_file() -> None:
     tasks = [PlannedTask() for _ in range(10_000)]
     for number, task in enumerate(tasks):

@@ -114,6 +114,7 @@ def test_a_shell_is_offered_the_commands() -> None:
     assert set(COMMANDS) <= set(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_a_shell_is_offered_the_tasks_that_the_server_knows(operator: FakeOperator) -> None:
     tasks = [Task(task_id="alpha"), Task(task_id="alter"), Task(task_id="x", name="alp")]
     operator.answers["ListTasks"] = wire.ListTasksResponse(tasks=tasks)
@@ -124,6 +125,7 @@ def test_a_shell_is_offered_the_tasks_that_the_server_knows(operator: FakeOperat
     assert operator.asked("ListTasks")[0].search == "al"
 
 
+@pytest.mark.slow
 def test_the_server_named_on_the_line_is_the_one_that_is_asked(operator: FakeOperator) -> None:
     operator.answers["ListTasks"] = wire.ListTasksResponse(tasks=[Task(task_id="alpha")])
 
@@ -131,6 +133,7 @@ def test_the_server_named_on_the_line_is_the_one_that_is_asked(operator: FakeOpe
     assert completed(f"swarmctl kill --server {operator.address} al").stdout.split() == ["alpha"]
 
 
+@pytest.mark.slow
 def test_a_shell_is_offered_nothing_in_silence_where_no_server_answers() -> None:
     done = completed("swarmctl kill al")
 

@@ -118,6 +118,7 @@ async def test_a_wide_terminal_shows_workers_and_events_beside(swarm: FakeOperat
     assert "w2      suspect   0/2" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
 async def test_no_view_lets_hostile_text_through(swarm: FakeOperator, size: tuple[int, int]) -> None:
     hostile = Event(seq=1, kind=EventKind.EVENT_KIND_TASK_KILLED, task_id="a", worker="w", cause=HOSTILE)
@@ -214,6 +215,7 @@ async def test_the_cursor_stays_on_its_row(swarm: FakeOperator) -> None:
         await watch.until("Kill later?")
 
 
+@pytest.mark.slow
 async def test_kill_asks_first_and_says_what_came_of_it(swarm: FakeOperator) -> None:
     killing = Task(task_id="build-1", status=TaskStatus.TASK_STATUS_KILLING)
     swarm.answers["KillTask"] = wire.KillTaskResponse(tasks=[killing])
@@ -256,6 +258,7 @@ ORDERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: f"{order.keys}-{order.typed}")
 async def test_each_key_sends_its_request(swarm: FakeOperator, order: Order) -> None:
     method = type(order.wanted).__name__.removesuffix("Request")
@@ -307,6 +310,7 @@ SETTLED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("place", "task", "typed", "wanted"), SETTLED)
 async def test_a_held_task_is_settled_in_the_list_and_on_its_screen(
     swarm: FakeOperator, place: str, task: Task, typed: str, wanted: Any
@@ -326,6 +330,7 @@ async def test_a_held_task_is_settled_in_the_list_and_on_its_screen(
     assert not set("\x1b\x07\u202e") & set(text)
 
 
+@pytest.mark.slow
 async def test_a_task_that_is_not_held_has_nothing_to_answer(swarm: FakeOperator) -> None:
     async with screen(swarm) as watch:
         await watch.press("a")
@@ -336,6 +341,7 @@ async def test_a_task_that_is_not_held_has_nothing_to_answer(swarm: FakeOperator
         await watch.until_notified("The task is not held")
 
 
+@pytest.mark.slow
 async def test_a_deadline_that_is_not_a_number_drains_nobody(swarm: FakeOperator) -> None:
     async with screen(swarm) as watch:
         await watch.press("D")
@@ -355,6 +361,7 @@ async def test_a_refusal_is_shown_and_the_screen_goes_on(swarm: FakeOperator) ->
         await watch.until_notified("refused: viewers only; use a token of another role")
 
 
+@pytest.mark.slow
 async def test_an_emergency_stop_wants_its_word_typed_and_shows_the_receipts(swarm: FakeOperator) -> None:
     stopped = Swarm(mode=SwarmMode.SWARM_MODE_STOPPED, cause="smoke")
     receipt = KillReceipt(processes_found=3, killed=3)
@@ -410,6 +417,7 @@ async def test_a_task_has_its_reasons_and_its_live_log(swarm: FakeOperator) -> N
     assert (asked.task_id, asked.attempt, asked.follow) == ("build-1", 2, True)
 
 
+@pytest.mark.slow
 async def test_a_next_attempt_is_followed_without_repeating_the_last(swarm: FakeOperator) -> None:
     second, third = Task(), Task()
     second.CopyFrom(RUNNING)
@@ -432,6 +440,7 @@ async def test_a_next_attempt_is_followed_without_repeating_the_last(swarm: Fake
     assert [request.attempt for request in swarm.asked("TailLog")] == [2, 3]
 
 
+@pytest.mark.slow
 async def test_a_task_shows_all_that_is_known_and_takes_orders(swarm: FakeOperator) -> None:
     swarm.answers["RetryTask"] = wire.RetryTaskResponse(tasks=[WAITING])
     async with screen(swarm) as watch:
@@ -447,6 +456,7 @@ async def test_a_task_shows_all_that_is_known_and_takes_orders(swarm: FakeOperat
     assert swarm.asked("RetryTask") == [wire.RetryTaskRequest(task_ids=["build-1"])]
 
 
+@pytest.mark.slow
 async def test_a_server_that_is_away_is_reported_and_waited_for(swarm: FakeOperator) -> None:
     async with screen(swarm) as watch:
         swarm.answers["GetSwarm"] = WireError(grpc.StatusCode.UNAVAILABLE, "down", "SERVER_STOPPING")
@@ -464,6 +474,7 @@ async def test_q_leaves(swarm: FakeOperator) -> None:
         await watch.until_so(lambda: not watch.app.is_running, "the screen has gone")
 
 
+@pytest.mark.slow
 async def test_an_answer_for_a_task_that_was_left_is_dropped(swarm: FakeOperator) -> None:
     asked, left = threading.Event(), threading.Event()
 

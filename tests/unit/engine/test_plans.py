@@ -42,6 +42,7 @@ async def test_d5_a_task_that_waits_for_itself_is_refused(swarm: EngineHarness) 
     assert faults == [("tasks[0].dependencies[0]", "dependency cycle: a -> a; a task can't wait for itself")]
 
 
+@pytest.mark.slow
 async def test_a_long_cycle_is_shown_with_ten_names(swarm: EngineHarness) -> None:
     faults = await refused(swarm, *(task(f"t{n}", f"t{(n + 1) % 1000}") for n in range(1000)))
 

@@ -155,6 +155,7 @@ def test_the_old_version_writes_some_events_twice_and_answers_are_long(place: Pl
         assert len(json.dumps(answers[0])) > 64 * 1024
 
 
+@pytest.mark.slow
 def test_two_cold_starts_at_once_are_one_too_many_unless_the_tools_were_listed(place: Place) -> None:
     place.env["AMPLIFIER_STANDIN_COLD_S"] = "2"
     words = ("amplifier", "run", "--output-format", "json", "--", "Do it.")
@@ -199,6 +200,7 @@ def test_work_that_was_done_can_end_with_two_documents_and_code_1(place: Place) 
     assert (place.project / "a.txt").exists()
 
 
+@pytest.mark.slow
 def test_a_sigint_lets_the_answer_finish_and_is_a_success(place: Place) -> None:
     place.task(**FILES)
     place.faults(builder=["slow_start"], slow_start_s=0.5)

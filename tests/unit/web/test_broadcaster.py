@@ -37,6 +37,7 @@ async def change(subscriber: Subscriber) -> Any:
     return found
 
 
+@pytest.mark.slow
 async def test_a_subscriber_that_overflows_loses_its_queue_and_gets_a_new_snapshot_when_ready(
     swarm: EngineHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from swarm_worker.workspace.work_change import read_change
 TRAILERS = {"Swarm-Task": "t1", "Swarm-Attempt": "1", "Swarm-Session": "s-1", "Swarm-Id": "swarm-1"}
 
 
-pytestmark = pytest.mark.usefixtures("empty_home")
+pytestmark = [pytest.mark.usefixtures("empty_home"), pytest.mark.slow]
 
 
 async def test_a_task_lands_with_at_most_ten_gits(tmp_path: Path) -> None:

@@ -238,6 +238,7 @@ async def test_an_order_that_came_first_lets_nothing_start(bench: Bench, ledger:
     assert ledger.signed == 0
 
 
+@pytest.mark.slow
 async def test_a_guard_ends_its_session_by_itself_when_the_fence_is_not_extended(
     bench: Bench, ledger: Ledger
 ) -> None:

@@ -93,6 +93,7 @@ async def test_a_session_that_needs_too_much_memory_ends_with_its_name(place: Pl
     assert place.left() == []
 
 
+@pytest.mark.slow
 async def test_a_session_that_starts_too_many_processes_ends_with_their_name(place: Place) -> None:
     ended = await place.run(FORKING, ResourceLimits(pids=20))
 
@@ -101,6 +102,7 @@ async def test_a_session_that_starts_too_many_processes_ends_with_their_name(pla
     assert place.left() == []
 
 
+@pytest.mark.slow
 async def test_a_neighbour_within_its_own_limits_is_not_harmed(place: Place) -> None:
     quiet = (
         "import time\nkept = bytearray(32 << 20)\nprint('ready', flush=True)\ntime.sleep(2)\nprint(len(kept))"
@@ -125,6 +127,7 @@ async def test_a_session_within_its_limits_ends_as_without_them(place: Place) ->
     assert place.left() == []
 
 
+@pytest.mark.slow
 async def test_processor_time_is_set_in_the_session_s_own_group(place: Place) -> None:
     program = "import time; print('ready', flush=True); time.sleep(1)"
     running = asyncio.create_task(place.run(program, ResourceLimits(cpus=0.5)))

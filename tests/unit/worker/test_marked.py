@@ -67,6 +67,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 
+@pytest.mark.slow
 async def test_a_kill_ends_it_and_counts_it(
     bench: Bench, daemons_child: subprocess.Popen[bytes], bystander: subprocess.Popen[bytes]
 ) -> None:
@@ -90,6 +91,7 @@ async def test_a_session_that_exits_by_itself_leaves_it(
     assert daemons_child.poll() is None
 
 
+@pytest.mark.slow
 async def test_the_orphans_of_a_killed_guard_include_it(
     bench: Bench, daemons_child: subprocess.Popen[bytes]
 ) -> None:

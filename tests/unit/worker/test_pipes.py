@@ -70,6 +70,7 @@ def test_little_output_never_waits() -> None:
         assert not pacer.busy
 
 
+@pytest.mark.slow
 async def test_no_two_chunks_are_processed_without_a_turn_of_the_loop_between_them() -> None:
     pipes, turns, seen = Pipes(), 0, dict[int, int]()
     chunks: list[tuple[int, int]] = []

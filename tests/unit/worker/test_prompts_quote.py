@@ -167,6 +167,7 @@ def test_a_prompt_stays_within_its_size_whatever_a_session_said(text: str) -> No
         assert "# How to judge" in prompt or "# How to work" in prompt
 
 
+@pytest.mark.slow
 def test_a_prompt_stays_within_its_size_whatever_the_number_of_items() -> None:
     many = 20_000
     assignment, result, _, _ = session_says("y" * 200)

@@ -103,6 +103,7 @@ async def test_links_modes_removals_and_renames_by_case_are_taken(tmp_path: Path
     assert listed == ["100644 C.txt", "100755 a.txt", "120000 dir"]
 
 
+@pytest.mark.slow
 async def test_five_thousand_files_are_taken(tmp_path: Path) -> None:
     clone = await new_clone(tmp_path)
     write_files(clone.work, {f"d{number % 50}/{number}.txt": f"{number}\n" for number in range(5_000)})

@@ -76,6 +76,7 @@ def _no_subreaper() -> Iterator[None]:
     prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("graceful", [True, False])
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 async def test_an_order_ends_it(bench: Bench, attack: str, *, graceful: bool) -> None:

@@ -186,6 +186,7 @@ def test_a_value_that_is_nested_too_deeply_is_harmless() -> None:
     assert verdict is None or not verdict.passed
 
 
+@pytest.mark.slow
 def test_a_reply_of_malformed_objects_is_given_up_before_it_becomes_expensive() -> None:
     assert read_verdict(('{"a":' * 900 + "x\n") * 1_000).fault == (
         "the reply has too many objects or too much malformed JSON"
