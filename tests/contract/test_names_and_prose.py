@@ -64,27 +64,37 @@ def test_a_class_name_is_used_once() -> None:
     assert {name: places for name, places in found.items() if len(places) > 1} == {}
 
 
-@pytest.mark.parametrize("path", ALL, ids=place)
-def test_a_docstring_opens_with_a_verb_or_a_noun(path: Path) -> None:
-    assert [(line, text.split("\n")[0]) for line, text in docstrings(path) if OPENINGS.match(text)] == []
+def test_a_docstring_opens_with_a_verb_or_a_noun() -> None:
+    assert [
+        (place(path), line, text.split("\n")[0])
+        for path in ALL
+        for line, text in docstrings(path)
+        if OPENINGS.match(text)
+    ] == []
 
 
-@pytest.mark.parametrize("path", [*CODE, *(page for page in files() if page.suffix == ".md")], ids=place)
-def test_prose_is_free_of_phrases_that_need_a_second_reading(path: Path) -> None:
-    assert [(line, found[0]) for line, text in prose(path) for found in BANNED.finditer(text)] == []
+def test_prose_is_free_of_phrases_that_need_a_second_reading() -> None:
+    paths = [*CODE, *(page for page in files() if page.suffix == ".md")]
+
+    assert [
+        (place(path), line, found[0])
+        for path in paths
+        for line, text in prose(path)
+        for found in BANNED.finditer(text)
+    ] == []
 
 
-@pytest.mark.parametrize("path", CODE, ids=place)
-def test_a_public_method_has_a_name_that_grep_finds(path: Path) -> None:
-    classes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+def test_a_public_method_has_a_name_that_grep_finds() -> None:
     functions = [
-        node
-        for found in classes
+        (place(path), node.lineno, node.name)
+        for path in CODE
+        for found in ast.walk(ast.parse(path.read_text()))
+        if isinstance(found, ast.ClassDef)
         for node in found.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
 
-    assert [(node.lineno, node.name) for node in functions if node.name in METHODS] == []
+    assert [found for found in functions if found[2] in METHODS] == []
 
 
 @pytest.mark.slow
