@@ -18,7 +18,7 @@ MIN_SECRET: Final = 8
 _SECRETS: Final = re.compile(
     r"""
       -----BEGIN[ A-Z]*PRIVATE\ KEY-----.*?(?:-----END[ A-Z]*PRIVATE\ KEY-----|\Z)
-    | \bswt1_(?:viewer|worker|operator)_[0-9a-f]{12}_[A-Za-z0-9_-]{20,}     # a token of a swarm
+    | \bswt1_(?:viewer|worker|operator|session)_[0-9a-f]{12}_[A-Za-z0-9_-]{20,}     # a token of a swarm
     | \bsk-[A-Za-z0-9_-]{16,}                                              # model providers
     | \bgh[pousr]_[A-Za-z0-9]{20,} | \bgithub_pat_[A-Za-z0-9_]{20,}
     | \bglpat-[A-Za-z0-9_-]{16,}

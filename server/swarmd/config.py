@@ -182,5 +182,12 @@ class ServerConfig:
     artifact_days: int = setting(
         30, "How many days an artifact is kept", parse=integer(1, 36_500), metavar="DAYS"
     )
+    follow_ups: int = setting(10, "How many tasks one session may file", parse=integer(0, 1_000), metavar="N")
+    follow_up_depth: int = setting(
+        3,
+        "How often sessions of tasks that were filed may file tasks in turn",
+        parse=integer(0, 100),
+        metavar="N",
+    )
     log_format: str = setting("text", "How to log on stderr", choices=("text", "json"))
     log_level: str = setting("info", "What to log", choices=("debug", "info", "warning", "error"))

@@ -23,6 +23,7 @@ from swarmd.config import ServerConfig
 from swarmd.dashboard import serve_dashboard
 from swarmd.domain.budget import Caps, read_dollars
 from swarmd.domain.errors import InvalidRequest, StorageFailed, StorageFull
+from swarmd.domain.follow_ups import FollowUpLimits
 from swarmd.domain.policy import Backoff, stop_after_s
 from swarmd.domain.shared_budget import BudgetKind, PlannedBudget, check_budget
 from swarmd.engine.ports import SystemClock, SystemEntropy
@@ -158,6 +159,7 @@ def _policy(config: ServerConfig) -> EnginePolicy:
         exclusive_files=config.exclusive_files,
         artifacts=artifact_limits(config),
         budgets=_budgets(config),
+        follow_ups=FollowUpLimits(config.follow_ups, config.follow_up_depth),
     )
 
 

@@ -12,6 +12,7 @@ PACKAGES: Final = {
     "swarmd": ROOT / "server",
     "swarm_worker": ROOT / "worker",
     "amplifier_swarm_client": ROOT / "client",
+    "swarm_session": ROOT / "worker",
     "swarmctl": ROOT / "client",
     "swarm_operator": ROOT / "client",
 }

@@ -20,7 +20,7 @@ from amplifier_swarm import __version__
 from contract.repository import PACKAGES, ROOT, files, place, pyproject
 
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-k8s.lock", "requirements-protoc.lock")
-PROGRAMS = ("swarmd", "swarm-worker", "swarmctl", "swarm-operator")
+PROGRAMS = ("swarmd", "swarm-worker", "swarmctl", "swarm-operator", "swarm-session")
 # Names that a stranger's project may well use: installing ours must not take them.
 GENERIC = ("bench", "client", "protos", "scripts", "server", "tests", "worker", "contract")
 

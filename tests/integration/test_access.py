@@ -1,5 +1,6 @@
 """Authorization: every method with every role."""
 
+import hashlib
 from typing import Any
 
 import grpc
@@ -7,12 +8,16 @@ import pytest
 
 from amplifier_swarm.errors import unpack
 from amplifier_swarm.v1 import operator_service_pb2 as pb
+from amplifier_swarm.v1 import session_service_pb2 as session_pb
+from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
+from support.grpc_worker import GrpcWorker
 from support.server import Server, refusal
 from swarmd.rpc.auth import OPEN, ROLES
 
 SERVICES = [
     *worker_pb.DESCRIPTOR.services_by_name.values(),
+    *session_pb.DESCRIPTOR.services_by_name.values(),
     *pb.DESCRIPTOR.services_by_name.values(),
 ]
 METHODS = [method for service in SERVICES for method in service.methods]
@@ -27,9 +32,12 @@ async def token_of(served: Server, role: str) -> tuple[str, str]:
 async def outcome(served: Server, token: str, method: Any) -> grpc.StatusCode:
     """Calls a method and returns the status; a stream is judged by its first message or its end."""
     client = served.client(token)
-    module = worker_pb if method.containing_service.name == "WorkerService" else pb
+    module, service = {
+        "WorkerService": (worker_pb, client.worker),
+        "SessionService": (session_pb, client.session),
+        "OperatorService": (pb, client.operator),
+    }[method.containing_service.name]
     request = getattr(module, method.input_type.name)()
-    service = client.worker if module is worker_pb else client.operator
     many_in, many_out = method.client_streaming, method.server_streaming
     call = getattr(service, method.name)(
         iter([request]) if many_in else request, metadata=client.metadata, timeout=10
@@ -70,6 +78,61 @@ async def test_each_role_may_call_what_the_table_says_and_nothing_else(
 async def test_without_a_good_token_nothing_is_answered(served: Server, method: Any) -> None:
     for bad in ("", "x", "swt1_operator_000000000000_" + "A" * 43, served.token[:-1] + "é"[:0] + "_"):
         assert await outcome(served, bad, method) is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.fixture
+async def session(served: Server) -> str:
+    """The token of a running session."""
+    client = served.client()
+    await client.add(task_pb2.TaskDefinition(task_id="a"))
+    worker = GrpcWorker(client)
+    return await worker.start_with_token(await worker.claim())
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+async def test_a_session_may_call_its_own_service_and_nothing_else(
+    served: Server, session: str, method: Any
+) -> None:
+    code = await outcome(served, session, method)
+
+    own = method.containing_service.name == "SessionService"
+    assert (code is grpc.StatusCode.PERMISSION_DENIED) is not own
+    assert code not in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL)
+
+
+async def test_a_killed_session_may_call_nothing_from_then_on(served: Server, session: str) -> None:
+    client = served.client(session)
+    await client.call("SetProgress", session_pb.SetProgressRequest(text="half"))
+
+    await served.client().call("KillTask", pb.KillTaskRequest(task_ids=["a"]))
+
+    for request in (session_pb.SetProgressRequest(), session_pb.FileTaskRequest(name="x", description="y")):
+        method = type(request).__name__.removesuffix("Request")
+        error = await refusal(client.call(method, request))
+        assert (error.code, error.reason) == (grpc.StatusCode.UNAUTHENTICATED, "SESSION_OVER")
+
+
+async def test_a_session_files_a_task_stores_a_file_and_reads_its_dependencies(
+    served: Server, session: str
+) -> None:
+    client = served.client(session)
+    filed = await client.call("FileTask", session_pb.FileTaskRequest(name="x", description="y"))
+    messages = [session_pb.AddArtifactRequest(name="n.txt", size=2, chunk=b"hi")]
+    stored = await client.session.AddArtifact(iter(messages), metadata=client.metadata, timeout=10)
+    read = await client.call("ReadDependencies", session_pb.ReadDependenciesRequest())
+
+    assert (filed.task_id, filed.held) == ("a-f1", True)
+    assert stored.sha256 == hashlib.sha256(b"hi").hexdigest()
+    assert not read.results
+    listed = await served.client().call("ListArtifacts", pb.ListArtifactsRequest(task_id="a"))
+    assert [one.name for one in listed.artifacts] == ["n.txt"]
+    bad = [
+        session_pb.AddArtifactRequest(name="../n", size=0),
+        session_pb.AddArtifactRequest(name="n", size=-1),
+    ]
+    for message in bad:
+        call = client.session.AddArtifact(iter([message]), metadata=client.metadata, timeout=10)
+        assert (await refusal(call)).reason == "INVALID_REQUEST"
 
 
 async def test_a_revoked_token_is_worthless_at_once(served: Server) -> None:

@@ -28,6 +28,8 @@ SMALL: Final = {
     ),
     "caps, kills, crashes": Bounds(workers=1, overspends=1, kills=1, server_crashes=1),
     "caps, losses": Bounds(workers=1, overspends=2, silences=1),
+    "questions in place, kills, crashes": Bounds(workers=1, calls=1, kills=1, server_crashes=1),
+    "questions in place, losses": Bounds(workers=1, calls=2, silences=1),
     "suspensions, questions": Bounds(questions=1, suspensions=1, kills=1, silences=1),
 }
 LARGE: Final = {
@@ -74,6 +76,9 @@ _SHOWS: Final = {
     "cap_outlives_restart": Bounds(overspends=1, server_crashes=1),
     "cap_holds_claims": Bounds(overspends=1),
     "cap_costs_no_retry": Bounds(overspends=1),
+    "token_ends_with_lease": Bounds(calls=1),
+    "parked_is_ended": Bounds(calls=1),
+    "answer_meets_park": Bounds(calls=1),
 }
 
 

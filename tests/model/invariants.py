@@ -30,6 +30,7 @@ def check_state(state: State, bounds: Bounds) -> None:
     asks_after = bounds.approve is ApprovalPoint.AFTER
     if asks_after and store.status is TaskStatus.COMPLETED and not state.nods.issuperset(state.accepted):
         raise Violation("I17: the task counts as completed by work that nobody has approved")
+    _check_questions(state)
     _check_promises(state)
     _check_counts(state, bounds)
     if not (bounds.restores or bounds.keep):
@@ -60,6 +61,16 @@ def check_step(before: State, after: State, bounds: Bounds) -> None:
         counts_late = old.outcome is AttemptOutcome.LOST and new.outcome is AttemptOutcome.COMPLETED
         if old.outcome is not None and old != new and not counts_late:
             raise Violation("I1: an attempt that had ended has changed")
+
+
+def _check_questions(state: State) -> None:
+    """Checks the question of a session that waits in place."""
+    store, attempt = state.store, state.store.open
+    running = store.status in (TaskStatus.IN_PROGRESS, TaskStatus.KILLING) and attempt is not None
+    if store.asked is not None and not (running and attempt is not None and attempt.lease == store.asked):
+        raise Violation("I18: a session has asked in place, and its attempt does not run")
+    if store.status is TaskStatus.HELD and store.asks_for is None and store.holds in state.answered:
+        raise Violation("I18: the task waits for an answer that was given")
 
 
 def _check_promises(state: State) -> None:

@@ -37,6 +37,8 @@ class Bounds:
     # How often a builder asks a person, and how often an operator holds the task.
     questions: int = 0
     suspensions: int = 0
+    # How often a running session asks a person and waits in place, until it is answered or parks the task.
+    calls: int = 0
     # Where the task waits for an approval, and how often a person rejects what it waits for.
     approve: ApprovalPoint | None = None
     rejections: int = 0
@@ -86,6 +88,11 @@ class Rules:
     cap_ends_session: bool = True  # a session that has passed a cap is ordered to end
     cap_outlives_restart: bool = True  # and is ordered again after a restart
     cap_holds_claims: bool = True  # a task whose cap is used up is held, and not claimed
+    token_ends_with_lease: bool = (
+        True  # a call of a session whose attempt has ended, or is to end, writes nothing
+    )
+    parked_is_ended: bool = True  # a session that asks has ended before its task is held
+    answer_meets_park: bool = True  # a task that parks with an answered question waits for nobody
     cap_costs_no_retry: bool = True  # the end of such a session holds its task, and uses up no retry
 
 
@@ -160,6 +167,8 @@ class Store(NamedTuple):
     approved: bool = False
     # A cap is used up. A person raises it.
     spent: bool = False
+    # The lease whose session waits in place for the answer to the last hold.
+    asked: Lease | None = None
 
     @property
     def open(self) -> Attempt | None:
@@ -186,6 +195,7 @@ class Counts(NamedTuple):
     raises: int = 0
     forgets: int = 0
     rejections: int = 0
+    calls: int = 0
 
 
 class Message(NamedTuple):
@@ -197,13 +207,13 @@ class Message(NamedTuple):
     life: int = 0
     outcome: OutcomeKind | None = None
     held: frozenset[Lease] = frozenset()
-    # The builder asks; of an answer, the number of the hold.
+    # The builder asks; of an answer, and of what parks, the number of the hold.
     asks: bool = False
     hold: int = 0
 
 
 class State(NamedTuple):
-    """The state of everything. The last eight fields are ghosts, for the invariants alone."""
+    """The state of everything. The last nine fields are ghosts, for the invariants alone."""
 
     store: Store
     workers: tuple[Worker, ...]
@@ -219,6 +229,7 @@ class State(NamedTuple):
     stop_promised: bool = False
     hold_promised: bool = False  # the task is held, and nobody has answered that hold yet
     start_promised: bool = False  # a person approved the start since the task was reopened
+    answered: frozenset[int] = frozenset()  # the holds that a person has answered
     nods: frozenset[Lease] = frozenset()  # the leases whose work a person has seen and approved
 
 
@@ -245,7 +256,7 @@ def move(store: Store, transition: Transition) -> Store:
 def end(store: Store, attempt: Attempt, outcome: AttemptOutcome, transition: Transition) -> Store:
     """Ends an attempt, and changes the task accordingly."""
     ended = tuple(found._replace(outcome=outcome) if found is attempt else found for found in store.attempts)
-    return move(store._replace(attempts=ended), transition)
+    return move(store._replace(attempts=ended, asked=None), transition)
 
 
 def retry_or_give_up(store: Store, attempt: Attempt, outcome: AttemptOutcome, bounds: Bounds) -> Store:

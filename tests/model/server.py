@@ -40,7 +40,7 @@ def server_steps(state: State, bounds: Bounds, rules: Rules, spared: set[int]) -
     yield from _silence(state, bounds, rules)
     yield from _operators(state, bounds, rules)
     for message in state.sent:
-        if message.kind in ("start", "finish", "answer", "approve", "reject", "usage") or (
+        if message.kind in ("start", "finish", "answer", "approve", "reject", "usage", "ask") or (
             message.kind == "join" and not rules.joins_in_order
         ):
             yield _hears(state, message, bounds, rules)
@@ -50,7 +50,7 @@ def _hears(state: State, message: Message, bounds: Bounds, rules: Rules) -> Step
     lease = f"{message.lease.epoch}-{message.lease.number}"
     name = f"server hears {message.outcome or message.kind} of {lease} from worker {message.worker}"
     try:
-        if message.kind in ("start", "finish", "usage"):
+        if message.kind in ("start", "finish", "usage", "ask"):
             return name, _hears_of_session(state, message, bounds, rules)
         if message.kind == "answer":
             return f"server hears the answer to hold {message.hold}", _answered(state, message, rules)
@@ -69,6 +69,8 @@ def _hears_of_session(state: State, message: Message, bounds: Bounds, rules: Rul
         return _start(state, message, rules)
     if message.kind == "finish":
         return _finish(state, message, bounds, rules)
+    if message.kind == "ask":
+        return _asked(state, message, rules)
     return _overspent(state, message, rules)
 
 
@@ -212,8 +214,32 @@ def _failed(state: State, attempt: Attempt, message: Message, bounds: Bounds, ru
         return _given_up(state, over._replace(holds=store.holds + 1))
     if not message.asks:
         return _given_up(state, retry_or_give_up(store, attempt, AttemptOutcome.FAILED, bounds))
+    if message.hold:
+        return _parked(state, attempt, message, rules)
     asked = end(store, attempt, AttemptOutcome.FAILED, Transition.HOLD)
     return _given_up(state, asked._replace(holds=store.holds + 1))._replace(hold_promised=True)
+
+
+def _asked(state: State, message: Message, rules: Rules) -> State:
+    """Stores the question of a running session, once, for the lease that its token names."""
+    store, attempt = state.store, _find(state.store, message)
+    told = any(known.kind == "asked" and known.lease == message.lease for known in state.sent)
+    if attempt is None or store.asked is not None or told:
+        return state
+    acts = attempt.outcome is None and store.status is TaskStatus.IN_PROGRESS
+    if rules.token_ends_with_lease and not acts:
+        return state
+    asked = store._replace(holds=store.holds + 1, asked=attempt.lease)
+    reply = message._replace(kind="asked", hold=asked.holds)
+    return state._replace(store=asked, sent=tell(state, reply))
+
+
+def _parked(state: State, attempt: Attempt, message: Message, rules: Rules) -> State:
+    """Ends the attempt of a session that waited in place; its question holds the task, unless it was answered."""
+    held = end(state.store, attempt, AttemptOutcome.FAILED, Transition.HOLD)
+    if message.hold in state.answered and rules.answer_meets_park:
+        return _given_up(state, freed(held))
+    return _given_up(state, held)._replace(hold_promised=True)
 
 
 def _overspent(state: State, message: Message, rules: Rules) -> State:
@@ -325,7 +351,8 @@ def _people(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
         return
     answer = Message("answer", -1, NOBODY, hold=store.holds)
     # Nobody answers a hold for the budget.
-    if store.status is TaskStatus.HELD and state.hold_promised and answer not in state.sent:
+    held = store.status is TaskStatus.HELD and state.hold_promised
+    if (held or store.asked is not None) and answer not in state.sent:
         yield f"a person answers hold {store.holds}", state._replace(sent=tell(state, answer))
 
 
@@ -378,13 +405,16 @@ def _answered(state: State, message: Message, rules: Rules) -> State:
     store = state.store
     if store.status is TaskStatus.KILLED and not rules.kill_ends_hold:
         return state._replace(store=reopened(store))
+    if store.asked is not None and message.hold == store.holds:
+        answered = state.answered | {message.hold}
+        return state._replace(store=store._replace(asked=None), answered=answered)
     if store.status is not TaskStatus.HELD or store.asks_for is not None:
         return state
     if message.hold != store.holds:
         if rules.answer_names_its_hold:
             return state
         return state._replace(store=freed(store))
-    return state._replace(store=freed(store), hold_promised=False)
+    return state._replace(store=freed(store), hold_promised=False, answered=state.answered | {message.hold})
 
 
 def _forgets(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:

@@ -25,7 +25,7 @@ def worker_steps(state: State, bounds: Bounds, rules: Rules, spared: set[int]) -
         if not worker.up:
             yield from _dead(state, index, worker, rules)
             continue
-        yield from _session(state, index, worker, bounds)
+        yield from _session(state, index, worker, bounds, rules)
         if worker.fence and state.counts.silences < bounds.silences:
             quiet = _ended(state, index, worker, OutcomeKind.STOPPED, fence=False)
             if bounds.keep or (worker.silent and not rules.silent_guard_is_killed):
@@ -63,7 +63,7 @@ def _dead(state: State, index: int, worker: Worker, rules: Rules) -> Iterator[St
         yield f"worker {index} starts again", state._replace(workers=with_worker(state, index, alive))
 
 
-def _session(state: State, index: int, worker: Worker, bounds: Bounds) -> Iterator[Step]:
+def _session(state: State, index: int, worker: Worker, bounds: Bounds, rules: Rules) -> Iterator[Step]:
     if worker.phase is Phase.ASKING:
         yield (
             f"worker {index} has a fault before its session",
@@ -71,11 +71,29 @@ def _session(state: State, index: int, worker: Worker, bounds: Bounds) -> Iterat
         )
     if worker.phase is Phase.RUNNING:
         yield from _overspends(state, index, worker, bounds)
+        yield from _asks_in_place(state, index, worker, bounds, rules)
         yield f"worker {index} completes", _ended(state, index, worker, OutcomeKind.COMPLETED)
         yield f"worker {index} fails", _ended(state, index, worker, OutcomeKind.FAILED)
         if state.counts.questions < bounds.questions:
             asked = _ended(state, index, worker, OutcomeKind.FAILED, asks=True)
             yield f"the builder of worker {index} asks", asked._replace(counts=count(state, questions=1))
+
+
+def _asks_in_place(state: State, index: int, worker: Worker, bounds: Bounds, rules: Rules) -> Iterator[Step]:
+    """Yields the question of a session that lives on, and the end of its wait, which parks the task."""
+    if worker.lease is None or worker.session is None:
+        return
+    question = Message("ask", index, worker.lease, worker.life)
+    if state.counts.calls < bounds.calls and question not in state.sent:
+        sent, counts = tell(state, question), count(state, calls=1)
+        yield f"the session of worker {index} asks in place", state._replace(sent=sent, counts=counts)
+    for message in state.sent:
+        if message.kind == "asked" and message.lease == worker.lease:
+            parked = _ended(state, index, worker, OutcomeKind.FAILED, asks=True, hold=message.hold)
+            if not rules.parked_is_ended:
+                late = parked.workers[index]._replace(session=worker.session)
+                parked = parked._replace(workers=with_worker(parked, index, late))
+            yield f"worker {index} parks its task", parked
 
 
 def _overspends(state: State, index: int, worker: Worker, bounds: Bounds) -> Iterator[Step]:
@@ -96,6 +114,7 @@ def _ended(
     *,
     fence: bool | None = None,
     asks: bool = False,
+    hold: int = 0,
 ) -> State:
     """Ends the session with its outcome on disk; without a lease, only changes the fence."""
     fence = worker.fence if fence is None else fence
@@ -110,7 +129,7 @@ def _ended(
         fence=fence,
         outbox=worker.outbox | {worker.lease},
     )
-    sent = tell(state, Message("finish", index, worker.lease, outcome=outcome, asks=asks))
+    sent = tell(state, Message("finish", index, worker.lease, outcome=outcome, asks=asks, hold=hold))
     return state._replace(workers=with_worker(state, index, idle), sent=sent)
 
 

@@ -25,6 +25,7 @@ from swarmd.domain.model import (
     WorkerName,
 )
 from swarmd.domain.policy import Backoff
+from swarmd.domain.session_grants import AnnouncedToken
 from swarmd.domain.shared_budget import PlannedBudget
 from swarmd.engine import bulk
 from swarmd.engine.attempts.outcomes import FinishResult
@@ -91,11 +92,17 @@ class FakeWorker:
         return next(c for c in reversed(self.claims) if c.definition.task_id == task_id)
 
     async def start(
-        self, claim: Claim, role: str = "builder", *, session_id: str = "", runner: str = "command"
+        self,
+        claim: Claim,
+        role: str = "builder",
+        *,
+        session_id: str = "",
+        runner: str = "command",
+        token: AnnouncedToken | None = None,
     ) -> Order | None:
         """Asks for the go of a session."""
         session_id = session_id or f"{claim.definition.task_id}-a{claim.number}-{role}-{claim.epoch}"
-        start = SessionStart(claim.lease_id, session_id, SessionRole(role), runner)
+        start = SessionStart(claim.lease_id, session_id, SessionRole(role), runner, token)
         return await self.swarm.db.write(
             partial(self.swarm.sessions.record_start, worker=self.name, start=start)
         )

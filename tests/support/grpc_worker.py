@@ -1,5 +1,6 @@
 """A worker over real gRPC that a test controls step by step."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,21 @@ class GrpcWorker:
         answer = await self._client.call("RecordSession", request)
         assert answer.answers[0].go, answer
         return session_id
+
+    async def start_with_token(self, claim: worker_pb.Claim) -> str:
+        """Gets the go for a builder with a token of its own; returns the token."""
+        token_id, secret = f"{claim.attempt:012x}", "s" * 43
+        record = worker_pb.SessionRecord(
+            lease_id=claim.lease_id,
+            session_id=f"{claim.task.task_id}-{claim.attempt}-builder",
+            role=ROLES["builder"],
+            token_id=token_id,
+            token_hash=hashlib.sha256(secret.encode()).digest(),
+        )
+        request = worker_pb.RecordSessionRequest(worker=self.name, records=[record])
+        answer = await self._client.call("RecordSession", request)
+        assert answer.answers[0].go, answer
+        return f"swt1_session_{token_id}_{secret}"
 
     async def end(self, claim: worker_pb.Claim, session_id: str, exit_code: int = 0) -> None:
         """Reports the end of a session."""

@@ -11,7 +11,12 @@ import grpc
 from amplifier_swarm.channel import Endpoint, dial
 from amplifier_swarm.errors import WireError, unpack
 from amplifier_swarm.v1 import operator_service_pb2 as operator_pb
-from amplifier_swarm.v1 import operator_service_pb2_grpc, task_pb2, worker_service_pb2_grpc
+from amplifier_swarm.v1 import (
+    operator_service_pb2_grpc,
+    session_service_pb2_grpc,
+    task_pb2,
+    worker_service_pb2_grpc,
+)
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
 from swarmd.config import ServerConfig
 from swarmd.daemon import serve
@@ -33,9 +38,14 @@ class Client:
     def worker(self) -> Any:
         return worker_service_pb2_grpc.WorkerServiceStub(self.channel)
 
+    @property
+    def session(self) -> Any:
+        return session_service_pb2_grpc.SessionServiceStub(self.channel)
+
     async def call(self, method: str, request: Any) -> Any:
-        """Makes a unary call of either service, by the method's name."""
-        service = self.worker if hasattr(self.worker, method) else self.operator
+        """Makes a unary call of any service, by the method's name."""
+        services = (self.worker, self.session, self.operator)
+        service = next(found for found in services if hasattr(found, method))
         return await getattr(service, method)(request, metadata=self.metadata, timeout=20)
 
     async def add(self, *tasks: task_pb2.TaskDefinition, **fields: Any) -> operator_pb.AddTasksResponse:

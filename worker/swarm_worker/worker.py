@@ -65,6 +65,7 @@ class Worker:
         self._config = config
         self._context = context
         self._ready = ready
+        self._connection = connection
         folder = context.folder
         self._identity = ProcessIdentity(folder.name, random_id())
         self._stream_seq = itertools.count(folder.stream_seq + 1)
@@ -222,6 +223,7 @@ class Worker:
         if self._factory is None:
             # Performance: an idle worker is 2 MiB smaller (docs/performance.md).
             from swarm_worker.execution.factory import attempt_factory  # noqa: PLC0415  # see above
+            from swarm_worker.rpc.session_gateway import RpcSessionGateway  # noqa: PLC0415  # see above
 
             self._factory = attempt_factory(
                 self._config,
@@ -232,6 +234,7 @@ class Worker:
                 throttle=self._starts,
                 swarm_id=lambda: self._swarm_id,
                 clones=self._clones,
+                gateway=RpcSessionGateway(self._connection),
             )
         return self._factory
 

@@ -102,6 +102,12 @@ class EventKind(Word):
     BUDGET_RAISED = "budget_raised"
     #: Ready tasks wait for a shared budget, and nothing that runs can end that: a person has to raise it.
     BUDGET_REACHED = "budget_reached"
+    #: A session said how far it is. At most one a second for each session.
+    SESSION_PROGRESS = "session_progress"
+    #: A running builder asks a person, and waits in its place.
+    QUESTION_ASKED = "question_asked"
+    #: A person has answered it.
+    QUESTION_ANSWERED = "question_answered"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,7 +56,8 @@ class Hold:
     options: tuple[str, ...] = ()
     #: The last attempt before the hold. 0 if there was none.
     attempt: int = 0
-    #: The name of the token that held the task. Empty if the end of an attempt did.
+    #: The name of the token that held the task, or the id of the session that has filed it. Empty if the end of an attempt
+    #: did.
     held_by: str = ""
     #: When it began.
     since: datetime | None = None
@@ -73,6 +74,8 @@ class Hold:
     approved: bool = False
     #: The shared budget that is used up. Unset if it is a cap of the task, and for other kinds.
     budget: BudgetName | None = None
+    #: A running session waits for the answer in its place: the task is `IN_PROGRESS`. Only of `QUESTION`.
+    in_place: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -284,6 +284,19 @@ class HoldRefused(SwarmError):
         return self._text("taskId")
 
 
+class SessionOver(SwarmError):
+    """The session of the token has ended or is ordered to end, or the token is unknown. Code `UNAUTHENTICATED`."""
+
+
+class FollowUpRefused(SwarmError):
+    """The session may file no task, or no further one. Code `FAILED_PRECONDITION`. Metadata: `taskId`."""
+
+    @property
+    def task_id(self) -> str:
+        """The `taskId` of the error's data."""
+        return self._text("taskId")
+
+
 class WorkerConnected(SwarmError):
     """The worker is connected, so it can't be forgotten. Code `FAILED_PRECONDITION`. Metadata: `worker`."""
 
@@ -334,6 +347,8 @@ BY_REASON: Final[Mapping[str, type[SwarmError]]] = {
     "TOKEN_EXPIRED": TokenExpired,
     "JOIN_REFUSED": JoinRefused,
     "HOLD_REFUSED": HoldRefused,
+    "SESSION_OVER": SessionOver,
+    "FOLLOW_UP_REFUSED": FollowUpRefused,
     "WORKER_CONNECTED": WorkerConnected,
     "BUDGET_NOT_FOUND": BudgetNotFound,
 }
@@ -345,6 +360,7 @@ __all__ = [
     "BudgetNotFound",
     "ChangeNotFound",
     "DashboardOff",
+    "FollowUpRefused",
     "HoldRefused",
     "InvalidRequest",
     "InvalidStatus",
@@ -355,6 +371,7 @@ __all__ = [
     "RoleDenied",
     "ServerStopping",
     "SessionNotFound",
+    "SessionOver",
     "StorageFailed",
     "StorageFull",
     "StreamReplaced",

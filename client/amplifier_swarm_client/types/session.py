@@ -80,6 +80,20 @@ class Session:
     exit_code: int | None = None
     #: What it has used so far.
     usage: Usage | None = None
+    #: What it has said about its progress. Unset if nothing.
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What a session says about its progress. Never trusted as evidence."""
+
+    #: What it does, in one line. At most 500 characters.
+    text: str = ""
+    #: How much is done, from 0 to 100. Unset means unknown.
+    percent: int | None = None
+    #: When it said so.
+    reported_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +140,8 @@ class Question:
     text: str = ""
     #: The answers that it can go on with. Empty if any text will do.
     options: tuple[str, ...] = ()
+    #: The hold of the question, if the session had asked it while it ran. Empty otherwise.
+    hold_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

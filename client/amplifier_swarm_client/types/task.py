@@ -12,11 +12,25 @@ from amplifier_swarm_client.types.session import (
     BuilderResult,
     CheckResult,
     KillReceipt,
+    Progress,
     Session,
     Usage,
     Verdict,
 )
 from amplifier_swarm_client.word import Word
+
+
+class FollowUps(Word):
+    """What becomes of tasks that sessions file. May grow."""
+
+    #: The same as `HOLD`.
+    UNSPECIFIED = ""
+    #: Each waits for the approval of a person.
+    HOLD = "hold"
+    #: They start like any other task.
+    START = "start"
+    #: Sessions can't file any.
+    REFUSE = "refuse"
 
 
 class SandboxKind(Word):
@@ -349,6 +363,14 @@ class TaskDefinition:
     #: How many tokens, in and out, the sessions of all attempts of the task may use together. 0 means that none may be
     #: used. Unset means no cap.
     max_tokens: int | None = None
+    #: How long a builder that asks by SessionService may wait in its place for the answer, up to 7 days. Then the session
+    #: is ended, and the task is held with the question. Unset means 0: at once.
+    ask_timeout: timedelta | None = None
+    #: What becomes of tasks that sessions of this task file. Unset means `HOLD`.
+    follow_ups: FollowUps = FollowUps.UNSPECIFIED
+    #: The task from whose work this one was discovered. Set by the server if a session has filed it. At most 128
+    #: characters.
+    discovered_from: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -466,7 +488,7 @@ class Task:
     starts_at: StartPoint = StartPoint.UNSPECIFIED
     #: The number of the attempt whose accepted work an operator has ordered to land. 0 if no such order is pending.
     work_of: int = 0
-    #: What the task waits for. Set while it is `HELD`.
+    #: What the task waits for. Set while it is `HELD`, and while a running session waits in its place for an answer.
     hold: Hold | None = None
     #: The time that its ended attempts took, from their starts to their ends. Unset before the first has ended.
     took: timedelta | None = None
@@ -476,6 +498,8 @@ class Task:
     max_tokens: int | None = None
     #: The plan whose budget it shares. Empty if it shares none.
     plan: str = ""
+    #: What its running session has said about its progress. Unset if nothing, and if none runs.
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,6 +61,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "token create": ("swarmctl token create --role viewer --name wallboard",),
     "token list": ("swarmctl token list",),
     "worker-config": ("swarmctl worker-config",),
+    "mcp": ("swarmctl mcp", "swarmctl mcp --http 8770 --read-only"),
     "ping": ("swarmctl ping",),
     "version": ("swarmctl version",),
 }

@@ -112,6 +112,7 @@ COMMANDS: Final = {
             CommandPanel.ADMIN,
             "Print the settings with which a worker joins on another machine.",
         ),
+        Command("mcp", CommandPanel.ADMIN, "Serve the swarm to agents by the Model Context Protocol."),
         Command("slurm", CommandPanel.ADMIN, "Start workers as a job array of Slurm."),
         Command("ping", CommandPanel.ADMIN, "Ask whether the server serves; needs no token."),
         Command("version", CommandPanel.ADMIN, "Show the versions of this program and of the server."),

@@ -17,6 +17,7 @@ from amplifier_swarm.v1.task_pb2 import (
     AttemptOutcome,
     ExpectedChanges,
     FailureClass,
+    FollowUps,
     LandingStyle,
     NetworkAccess,
     OutcomeKind,
@@ -32,7 +33,7 @@ from swarmctl.render.blocks import Block, Blocks, Cell, Column, Cut, Heading, Pr
 from swarmctl.render.changes import change_blocks
 from swarmctl.render.findings import course_text, findings_blocks
 from swarmctl.render.inbox import said_blocks
-from swarmctl.render.tasks import attempt_text, caps_text, changed_blocks, status_cell
+from swarmctl.render.tasks import attempt_text, caps_text, changed_blocks, progress_text, status_cell
 
 SESSIONS = (
     Column("SESSION", flexible=True, good=36, cut=Cut.MIDDLE),
@@ -84,6 +85,9 @@ def _task_facts(task: Task, definition: TaskDefinition, attempts: Sequence[Attem
         ("kept folders", cell(", ".join(definition.keep))),
         ("landing", cell(_landing_text(definition))),
         ("approval", cell(text_format.word(ApprovalPoint, definition.approve))),
+        ("progress", cell(progress_text(task))),
+        ("follow-ups", cell(text_format.word(FollowUps, definition.follow_ups))),
+        ("discovered from", cell(definition.discovered_from)),
         ("work", cell(_work_text(task))),
         ("sandbox", cell(_sandbox_text(definition))),
         ("created", cell(text_format.moment(task, "created_at"))),

@@ -65,6 +65,12 @@ def caps_text(task: Task) -> str:
     return ", ".join(filter(None, (f"{task.max_cost} dollars" if task.max_cost else "", tokens)))
 
 
+def progress_text(task: Task) -> str:
+    """Returns what the running session of the task says about its progress; empty if nothing."""
+    percent = f"{task.progress.percent} %" if task.progress.HasField("percent") else ""
+    return ": ".join(filter(None, (percent, task.progress.text)))
+
+
 def attempt_text(task: Task) -> str:
     """Returns the number of the attempt, with the maximum until a retry or a loss exceeds it."""
     allowed = task.max_retries + 1

@@ -6,7 +6,7 @@ from amplifier_swarm.documents.enforcement import limits_document
 from amplifier_swarm.documents.findings import answer_document, finding_document, findings_per_verdict
 from amplifier_swarm.documents.holds import note_document
 from amplifier_swarm.documents.receipts import receipt_document
-from amplifier_swarm.documents.tasks import hold_document, task_document, usage_document
+from amplifier_swarm.documents.tasks import hold_document, progress_document, task_document, usage_document
 from amplifier_swarm.v1.hold_pb2 import ApprovalPoint
 from amplifier_swarm.v1.operator_service_pb2 import GetTaskResponse
 from amplifier_swarm.v1.session_pb2 import (
@@ -123,6 +123,7 @@ def _session(session: Session) -> Document:
         "ended_at": words.iso(session, "ended_at"),
         "exit_code": session.exit_code if session.HasField("exit_code") else None,
         "usage": usage_document(session.usage),
+        "progress": progress_document(session.progress) if session.HasField("progress") else None,
     }
 
 

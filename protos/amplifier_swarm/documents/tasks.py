@@ -7,7 +7,7 @@ from amplifier_swarm.documents.budgets import budget_name_document
 from amplifier_swarm.documents.changes import landing_document
 from amplifier_swarm.documents.receipts import receipt_document
 from amplifier_swarm.v1.hold_pb2 import ApprovalPoint, Hold, HoldKind
-from amplifier_swarm.v1.session_pb2 import Usage
+from amplifier_swarm.v1.session_pb2 import Progress, Usage
 from amplifier_swarm.v1.task_pb2 import FailureClass, StartPoint, Task, TaskStatus
 
 
@@ -17,6 +17,15 @@ def usage_document(usage: Usage) -> Document:
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cost": usage.cost or None,
+    }
+
+
+def progress_document(progress: Progress) -> Document:
+    """Returns what a session has said about its progress."""
+    return {
+        "text": progress.text,
+        "percent": progress.percent if progress.HasField("percent") else None,
+        "reported_at": words.iso(progress, "reported_at"),
     }
 
 
@@ -74,6 +83,7 @@ def task_document(task: Task) -> Document:
         "max_cost": task.max_cost or None,
         "max_tokens": task.max_tokens if task.HasField("max_tokens") else None,
         "plan": task.plan or None,
+        "progress": progress_document(task.progress) if task.HasField("progress") else None,
     }
 
 

@@ -4,6 +4,7 @@ Invariant: this module checks shape and kind of a value. The server alone checks
 paths, known ids), so that every client gets the same answer.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ from amplifier_swarm.v1.task_pb2 import (
     DependencyFailurePolicy,
     DisconnectPolicy,
     ExpectedChanges,
+    FollowUps,
     LandingStyle,
     NetworkAccess,
     RetryFrom,
@@ -45,6 +47,7 @@ from amplifier_swarm.vocabulary import HIGHEST_PRIORITY, LOWEST_PRIORITY, PRIORI
 _LONGEST_TIMEOUT_S: Final = 10**9
 _PRIORITY: Final = f"critical, high, medium, low or an integer from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}"
 _TOKENS: Final = "an integer from 0 to 1000000000000"
+_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _INT32_LOW: Final = -(2**31)
 _INT32_HIGH: Final = 2**31 - 1
 # The fields whose value is one word of an enum of the message.
@@ -58,6 +61,7 @@ CHOICES: Final[Mapping[str, Any]] = {
     "sandbox": SandboxKind,
     "network": NetworkAccess,
     "approve": ApprovalPoint,
+    "follow_ups": FollowUps,
 }
 
 Setter = Callable[[ValueField, PlannedTask], None]
@@ -65,6 +69,14 @@ Setter = Callable[[ValueField, PlannedTask], None]
 
 def _id(field: ValueField, task: PlannedTask) -> None:
     task.definition.task_id = id_of(field) or ""
+
+
+def _origin(field: ValueField, task: PlannedTask) -> None:
+    if kind_of(field.node) is Kind.NULL or (task_id := id_of(field)) is None:
+        return
+    if not re.fullmatch(_ID, task_id):
+        field.fault(f"must be the id of a task, got {described(field.node)}")
+    task.definition.discovered_from = task_id
 
 
 def _text(field: ValueField, task: PlannedTask) -> None:
@@ -191,6 +203,7 @@ FIELDS: Final[Mapping[str, Setter]] = {
     "validator_timeout": _timeout,
     "stall_timeout": _timeout,
     "check_timeout": _timeout,
+    "ask_timeout": _timeout,
     "labels": _labels,
     "checks": _commands,
     "workspace": _choice,
@@ -209,6 +222,8 @@ FIELDS: Final[Mapping[str, Setter]] = {
     "approve": _choice,
     "max_cost": _dollars,
     "max_tokens": _tokens,
+    "follow_ups": _choice,
+    "discovered_from": _origin,
     "rehearsal": _rehearsal,
 }
 
@@ -235,6 +250,7 @@ FIELDS_OF_TOP: Final = (
     "sandbox",
     "network",
     "limits",
+    "follow_ups",
 )
 
 

@@ -49,6 +49,8 @@ _HINTS: Final[Mapping[str, str]] = {
     "max_retries": "How many attempts may follow a failed first one.",
     "max_cost": "The most that all sessions of the task may cost together, in US dollars.",
     "max_tokens": "The most tokens, in and out, that all sessions of the task may use together.",
+    "follow_ups": "What becomes of tasks that sessions of this task file.",
+    "discovered_from": "The task from whose work this one was discovered.",
     "exclusive": "Names of things that only one task at a time may use.",
 }
 
@@ -123,11 +125,13 @@ _OWN: Final[Mapping[str, Schema]] = {
     "max_retries": _numbers("integer", 0, 100),
     "acceptance_criteria": {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]},
     "stall_timeout": _numbers("number", 0, _WEEK_S),
+    "ask_timeout": _numbers("number", 0, _WEEK_S),
     **{f"{name}_timeout": _numbers("number", 1, _WEEK_S) for name in ("builder", "validator", "check")},
     "max_cost": {
         "anyOf": [_numbers("number", 0, 1_000_000), {"type": "string", "pattern": f"^({DOLLARS})$"}]
     },
     "max_tokens": _numbers("integer", 0, 10**12),
+    "discovered_from": _ID,
     "labels": {"type": "object", "additionalProperties": _SCALAR},
     "limits": {
         "type": "object",

@@ -69,7 +69,7 @@ def _extensions(definition: TaskDefinition) -> Iterator[tuple[str, Value]]:
     if definition.HasField("validate"):
         yield "validate", definition.validate
     yield from _texts(definition, "builder_agent", "validator_agent")
-    for name in ("builder_timeout", "validator_timeout", "stall_timeout", "check_timeout"):
+    for name in ("builder_timeout", "validator_timeout", "stall_timeout", "check_timeout", "ask_timeout"):
         if definition.HasField(name):
             yield name, getattr(definition, name).ToNanoseconds() * _NANOSECOND
     if definition.labels:
@@ -80,6 +80,9 @@ def _extensions(definition: TaskDefinition) -> Iterator[tuple[str, Value]]:
         yield "max_cost", Decimal(definition.max_cost)
     if definition.HasField("max_tokens"):
         yield "max_tokens", definition.max_tokens
+    yield from _choices(definition, "follow_ups")
+    if definition.discovered_from:
+        yield "discovered_from", Id(definition.discovered_from)
     if rehearsal := dict(_rehearsal(definition)):
         yield "rehearsal", rehearsal
 

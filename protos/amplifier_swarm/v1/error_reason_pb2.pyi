@@ -94,6 +94,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The task is not held, or its hold is not one that the call can end. Code `FAILED_PRECONDITION`. Metadata:
     `taskId`.
     """
+    ERROR_REASON_SESSION_OVER: _ErrorReason.ValueType  # 47
+    """The session of the token has ended or is ordered to end, or the token is unknown. Code `UNAUTHENTICATED`."""
+    ERROR_REASON_FOLLOW_UP_REFUSED: _ErrorReason.ValueType  # 48
+    """The session may file no task, or no further one. Code `FAILED_PRECONDITION`. Metadata: `taskId`."""
     ERROR_REASON_WORKER_CONNECTED: _ErrorReason.ValueType  # 30
     """The worker is connected, so it can't be forgotten. Code `FAILED_PRECONDITION`. Metadata: `worker`."""
     ERROR_REASON_BUDGET_NOT_FOUND: _ErrorReason.ValueType  # 39
@@ -177,6 +181,10 @@ ERROR_REASON_HOLD_REFUSED: ErrorReason.ValueType  # 34
 """The task is not held, or its hold is not one that the call can end. Code `FAILED_PRECONDITION`. Metadata:
 `taskId`.
 """
+ERROR_REASON_SESSION_OVER: ErrorReason.ValueType  # 47
+"""The session of the token has ended or is ordered to end, or the token is unknown. Code `UNAUTHENTICATED`."""
+ERROR_REASON_FOLLOW_UP_REFUSED: ErrorReason.ValueType  # 48
+"""The session may file no task, or no further one. Code `FAILED_PRECONDITION`. Metadata: `taskId`."""
 ERROR_REASON_WORKER_CONNECTED: ErrorReason.ValueType  # 30
 """The worker is connected, so it can't be forgotten. Code `FAILED_PRECONDITION`. Metadata: `worker`."""
 ERROR_REASON_BUDGET_NOT_FOUND: ErrorReason.ValueType  # 39

@@ -115,6 +115,12 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A person raised the caps of a task, or of a shared budget."""
     EVENT_KIND_BUDGET_REACHED: _EventKind.ValueType  # 44
     """Ready tasks wait for a shared budget, and nothing that runs can end that: a person has to raise it."""
+    EVENT_KIND_SESSION_PROGRESS: _EventKind.ValueType  # 50
+    """A session said how far it is. At most one a second for each session."""
+    EVENT_KIND_QUESTION_ASKED: _EventKind.ValueType  # 51
+    """A running builder asks a person, and waits in its place."""
+    EVENT_KIND_QUESTION_ANSWERED: _EventKind.ValueType  # 52
+    """A person has answered it."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """The kinds of event. May grow; show an unknown value by its number."""
@@ -209,6 +215,12 @@ EVENT_KIND_BUDGET_RAISED: EventKind.ValueType  # 43
 """A person raised the caps of a task, or of a shared budget."""
 EVENT_KIND_BUDGET_REACHED: EventKind.ValueType  # 44
 """Ready tasks wait for a shared budget, and nothing that runs can end that: a person has to raise it."""
+EVENT_KIND_SESSION_PROGRESS: EventKind.ValueType  # 50
+"""A session said how far it is. At most one a second for each session."""
+EVENT_KIND_QUESTION_ASKED: EventKind.ValueType  # 51
+"""A running builder asks a person, and waits in its place."""
+EVENT_KIND_QUESTION_ANSWERED: EventKind.ValueType  # 52
+"""A person has answered it."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

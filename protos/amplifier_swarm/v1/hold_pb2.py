@@ -26,21 +26,21 @@ from amplifier_swarm.v1 import budget_pb2 as amplifier__swarm_dot_v1_dot_budget_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61mplifier_swarm/v1/hold.proto\x12\x12\x61mplifier_swarm.v1\x1a\x1f\x61mplifier_swarm/v1/budget.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf3\x02\n\x04Hold\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.amplifier_swarm.v1.HoldKind\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0f\n\x07options\x18\x04 \x03(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\x05\x12\x0f\n\x07held_by\x18\x06 \x01(\t\x12)\n\x05since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65nded_by\x18\t \x01(\t\x12\x0e\n\x06\x61nswer\x18\n \x01(\t\x12\x30\n\x05point\x18) \x01(\x0e\x32!.amplifier_swarm.v1.ApprovalPoint\x12\x10\n\x08\x61pproved\x18* \x01(\x08\x12.\n\x06\x62udget\x18\x31 \x01(\x0b\x32\x1e.amplifier_swarm.v1.BudgetName\"R\n\x04Note\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12,\n\x08noted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"i\n\x06\x41nswer\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12/\n\x0b\x61nswered_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x9f\x01\n\x08HoldKind\x12\x19\n\x15HOLD_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12HOLD_KIND_QUESTION\x10\x01\x12\x17\n\x13HOLD_KIND_SUSPENDED\x10\x02\x12\x16\n\x12HOLD_KIND_APPROVAL\x10\x03\x12\x19\n\x15HOLD_KIND_NO_PROGRESS\x10\x07\x12\x14\n\x10HOLD_KIND_BUDGET\x10\x04*\x8d\x01\n\rApprovalPoint\x12\x1e\n\x1a\x41PPROVAL_POINT_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x41PPROVAL_POINT_BEFORE_START\x10\x01\x12!\n\x1d\x41PPROVAL_POINT_BEFORE_LANDING\x10\x02\x12\x18\n\x14\x41PPROVAL_POINT_AFTER\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61mplifier_swarm/v1/hold.proto\x12\x12\x61mplifier_swarm.v1\x1a\x1f\x61mplifier_swarm/v1/budget.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x03\n\x04Hold\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.amplifier_swarm.v1.HoldKind\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0f\n\x07options\x18\x04 \x03(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\x05\x12\x0f\n\x07held_by\x18\x06 \x01(\t\x12)\n\x05since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65nded_by\x18\t \x01(\t\x12\x0e\n\x06\x61nswer\x18\n \x01(\t\x12\x30\n\x05point\x18) \x01(\x0e\x32!.amplifier_swarm.v1.ApprovalPoint\x12\x10\n\x08\x61pproved\x18* \x01(\x08\x12.\n\x06\x62udget\x18\x31 \x01(\x0b\x32\x1e.amplifier_swarm.v1.BudgetName\x12\x10\n\x08in_place\x18\x45 \x01(\x08\"R\n\x04Note\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12,\n\x08noted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"i\n\x06\x41nswer\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12/\n\x0b\x61nswered_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x9f\x01\n\x08HoldKind\x12\x19\n\x15HOLD_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12HOLD_KIND_QUESTION\x10\x01\x12\x17\n\x13HOLD_KIND_SUSPENDED\x10\x02\x12\x16\n\x12HOLD_KIND_APPROVAL\x10\x03\x12\x19\n\x15HOLD_KIND_NO_PROGRESS\x10\x07\x12\x14\n\x10HOLD_KIND_BUDGET\x10\x04*\x8d\x01\n\rApprovalPoint\x12\x1e\n\x1a\x41PPROVAL_POINT_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x41PPROVAL_POINT_BEFORE_START\x10\x01\x12!\n\x1d\x41PPROVAL_POINT_BEFORE_LANDING\x10\x02\x12\x18\n\x14\x41PPROVAL_POINT_AFTER\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'amplifier_swarm.v1.hold_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_HOLDKIND']._serialized_start=685
-  _globals['_HOLDKIND']._serialized_end=844
-  _globals['_APPROVALPOINT']._serialized_start=847
-  _globals['_APPROVALPOINT']._serialized_end=988
+  _globals['_HOLDKIND']._serialized_start=703
+  _globals['_HOLDKIND']._serialized_end=862
+  _globals['_APPROVALPOINT']._serialized_start=865
+  _globals['_APPROVALPOINT']._serialized_end=1006
   _globals['_HOLD']._serialized_start=120
-  _globals['_HOLD']._serialized_end=491
-  _globals['_NOTE']._serialized_start=493
-  _globals['_NOTE']._serialized_end=575
-  _globals['_ANSWER']._serialized_start=577
-  _globals['_ANSWER']._serialized_end=682
+  _globals['_HOLD']._serialized_end=509
+  _globals['_NOTE']._serialized_start=511
+  _globals['_NOTE']._serialized_end=593
+  _globals['_ANSWER']._serialized_start=595
+  _globals['_ANSWER']._serialized_end=700
 # @@protoc_insertion_point(module_scope)

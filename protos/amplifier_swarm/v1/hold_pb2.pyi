@@ -108,6 +108,7 @@ class Hold(_message.Message):
     POINT_FIELD_NUMBER: _builtins.int
     APPROVED_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
+    IN_PLACE_FIELD_NUMBER: _builtins.int
     hold_id: _builtins.str
     """Names the hold among all holds of the swarm, over restores of the database too. An answer carries it, so that it
     never answers a later question.
@@ -119,7 +120,9 @@ class Hold(_message.Message):
     attempt: _builtins.int
     """The last attempt before the hold. 0 if there was none."""
     held_by: _builtins.str
-    """The name of the token that held the task. Empty if the end of an attempt did."""
+    """The name of the token that held the task, or the id of the session that has filed it. Empty if the end of an attempt
+    did.
+    """
     ended_by: _builtins.str
     """The name of the token that ended it. Empty while it lasts, and if a token without a name did."""
     answer: _builtins.str
@@ -130,6 +133,8 @@ class Hold(_message.Message):
     """What is to be approved. Only of `APPROVAL`."""
     approved: _builtins.bool
     """Whether the person has approved it. False while the hold lasts."""
+    in_place: _builtins.bool
+    """A running session waits for the answer in its place: the task is `IN_PROGRESS`. Only of `QUESTION`."""
     @_builtins.property
     def options(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The answers to choose from. Empty if any text will do. At most 20, of up to 1,000 characters."""
@@ -162,10 +167,11 @@ class Hold(_message.Message):
         point: Global___ApprovalPoint.ValueType = ...,
         approved: _builtins.bool = ...,
         budget: _budget_pb2.BudgetName | None = ...,
+        in_place: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "ended_at", b"ended_at", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "approved", b"approved", "attempt", b"attempt", "budget", b"budget", "ended_at", b"ended_at", "ended_by", b"ended_by", "held_by", b"held_by", "hold_id", b"hold_id", "kind", b"kind", "options", b"options", "point", b"point", "since", b"since", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "approved", b"approved", "attempt", b"attempt", "budget", b"budget", "ended_at", b"ended_at", "ended_by", b"ended_by", "held_by", b"held_by", "hold_id", b"hold_id", "in_place", b"in_place", "kind", b"kind", "options", b"options", "point", b"point", "since", b"since", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

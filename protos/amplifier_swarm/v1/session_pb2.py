@@ -26,37 +26,39 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n amplifier_swarm/v1/session.proto\x12\x12\x61mplifier_swarm.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x02\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12-\n\x04role\x18\x02 \x01(\x0e\x32\x1f.amplifier_swarm.v1.SessionRole\x12\x0e\n\x06runner\x18\x03 \x01(\t\x12.\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\texit_code\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12(\n\x05usage\x18\x07 \x01(\x0b\x32\x19.amplifier_swarm.v1.UsageB\x0c\n\n_exit_code\"B\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x15\n\routput_tokens\x18\x02 \x01(\x03\x12\x0c\n\x04\x63ost\x18\x03 \x01(\t\"\xbd\x02\n\rBuilderResult\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x15\n\rfiles_created\x18\x02 \x03(\t\x12\x16\n\x0e\x66iles_modified\x18\x03 \x03(\t\x12\x1a\n\rtests_written\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\x19\n\x0ctests_passed\x18\x05 \x01(\x08H\x01\x88\x01\x01\x12\x1c\n\x14implementation_notes\x18\x06 \x01(\t\x12\x10\n\x08\x62lockers\x18\x07 \x03(\t\x12\x32\n\x07\x61nswers\x18\x08 \x03(\x0b\x32!.amplifier_swarm.v1.FindingAnswer\x12/\n\tquestions\x18\t \x03(\x0b\x32\x1c.amplifier_swarm.v1.QuestionB\x10\n\x0e_tests_writtenB\x0f\n\r_tests_passed\")\n\x08Question\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x07options\x18\x02 \x03(\t\"e\n\rFindingAnswer\x12\x12\n\nfinding_id\x18\x01 \x01(\t\x12\x33\n\x04kind\x18\x02 \x01(\x0e\x32%.amplifier_swarm.v1.FindingAnswerKind\x12\x0b\n\x03why\x18\x03 \x01(\t\"s\n\x0b\x43heckResult\x12\x0f\n\x07\x63ommand\x18\x01 \x01(\t\x12\x11\n\texit_code\x18\x02 \x01(\x05\x12\x13\n\x0boutput_tail\x18\x03 \x01(\t\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xd2\x01\n\x07Verdict\x12\x0e\n\x06passed\x18\x01 \x01(\x08\x12\x17\n\nconfidence\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12-\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x1b.amplifier_swarm.v1.Finding\x12\x1f\n\x12test_quality_score\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\x0frecommendations\x18\x05 \x03(\t\x12\x0f\n\x07summary\x18\x06 \x01(\tB\r\n\x0b_confidenceB\x15\n\x13_test_quality_score\"L\n\x07\x46inding\x12\x12\n\nfinding_id\x18\x01 \x01(\t\x12\x0c\n\x04\x66ile\x18\x02 \x01(\t\x12\r\n\x05issue\x18\x03 \x01(\t\x12\x10\n\x08severity\x18\x04 \x01(\t\"\xb4\x01\n\x0bKillReceipt\x12\x13\n\x0b\x63ontainment\x18\x01 \x01(\t\x12\x17\n\x0fprocesses_found\x18\x02 \x01(\x05\x12\x12\n\nterminated\x18\x03 \x01(\x05\x12\x0e\n\x06killed\x18\x04 \x01(\x05\x12\x11\n\tsurvivors\x18\x05 \x01(\x05\x12+\n\x08\x64uration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0blast_output\x18\x07 \x01(\t\"\x92\x01\n\x08LogEntry\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12-\n\tlogged_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.amplifier_swarm.v1.LogKind\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\x03*a\n\x0bSessionRole\x12\x1c\n\x18SESSION_ROLE_UNSPECIFIED\x10\x00\x12\x18\n\x14SESSION_ROLE_BUILDER\x10\x01\x12\x1a\n\x16SESSION_ROLE_VALIDATOR\x10\x02*y\n\x11\x46indingAnswerKind\x12#\n\x1f\x46INDING_ANSWER_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x46INDING_ANSWER_KIND_FIXED\x10\x01\x12 \n\x1c\x46INDING_ANSWER_KIND_DISPUTED\x10\x02*\xdb\x01\n\x07LogKind\x12\x18\n\x14LOG_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fLOG_KIND_OUTPUT\x10\x01\x12\x19\n\x15LOG_KIND_ERROR_OUTPUT\x10\x02\x12\x19\n\x15LOG_KIND_TOOL_STARTED\x10\x03\x12\x1b\n\x17LOG_KIND_TOOL_COMPLETED\x10\x04\x12\x12\n\x0eLOG_KIND_REPLY\x10\x05\x12\x13\n\x0fLOG_KIND_WORKER\x10\x06\x12\x10\n\x0cLOG_KIND_GAP\x10\x07\x12\x13\n\x0fLOG_KIND_PROMPT\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n amplifier_swarm/v1/session.proto\x12\x12\x61mplifier_swarm.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x02\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12-\n\x04role\x18\x02 \x01(\x0e\x32\x1f.amplifier_swarm.v1.SessionRole\x12\x0e\n\x06runner\x18\x03 \x01(\t\x12.\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\texit_code\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12(\n\x05usage\x18\x07 \x01(\x0b\x32\x19.amplifier_swarm.v1.Usage\x12.\n\x08progress\x18\x45 \x01(\x0b\x32\x1c.amplifier_swarm.v1.ProgressB\x0c\n\n_exit_code\"k\n\x08Progress\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x14\n\x07percent\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12/\n\x0breported_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\n\x08_percent\"B\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x15\n\routput_tokens\x18\x02 \x01(\x03\x12\x0c\n\x04\x63ost\x18\x03 \x01(\t\"\xbd\x02\n\rBuilderResult\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x15\n\rfiles_created\x18\x02 \x03(\t\x12\x16\n\x0e\x66iles_modified\x18\x03 \x03(\t\x12\x1a\n\rtests_written\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\x19\n\x0ctests_passed\x18\x05 \x01(\x08H\x01\x88\x01\x01\x12\x1c\n\x14implementation_notes\x18\x06 \x01(\t\x12\x10\n\x08\x62lockers\x18\x07 \x03(\t\x12\x32\n\x07\x61nswers\x18\x08 \x03(\x0b\x32!.amplifier_swarm.v1.FindingAnswer\x12/\n\tquestions\x18\t \x03(\x0b\x32\x1c.amplifier_swarm.v1.QuestionB\x10\n\x0e_tests_writtenB\x0f\n\r_tests_passed\":\n\x08Question\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x07options\x18\x02 \x03(\t\x12\x0f\n\x07hold_id\x18\x45 \x01(\t\"e\n\rFindingAnswer\x12\x12\n\nfinding_id\x18\x01 \x01(\t\x12\x33\n\x04kind\x18\x02 \x01(\x0e\x32%.amplifier_swarm.v1.FindingAnswerKind\x12\x0b\n\x03why\x18\x03 \x01(\t\"s\n\x0b\x43heckResult\x12\x0f\n\x07\x63ommand\x18\x01 \x01(\t\x12\x11\n\texit_code\x18\x02 \x01(\x05\x12\x13\n\x0boutput_tail\x18\x03 \x01(\t\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xd2\x01\n\x07Verdict\x12\x0e\n\x06passed\x18\x01 \x01(\x08\x12\x17\n\nconfidence\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12-\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x1b.amplifier_swarm.v1.Finding\x12\x1f\n\x12test_quality_score\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\x0frecommendations\x18\x05 \x03(\t\x12\x0f\n\x07summary\x18\x06 \x01(\tB\r\n\x0b_confidenceB\x15\n\x13_test_quality_score\"L\n\x07\x46inding\x12\x12\n\nfinding_id\x18\x01 \x01(\t\x12\x0c\n\x04\x66ile\x18\x02 \x01(\t\x12\r\n\x05issue\x18\x03 \x01(\t\x12\x10\n\x08severity\x18\x04 \x01(\t\"\xb4\x01\n\x0bKillReceipt\x12\x13\n\x0b\x63ontainment\x18\x01 \x01(\t\x12\x17\n\x0fprocesses_found\x18\x02 \x01(\x05\x12\x12\n\nterminated\x18\x03 \x01(\x05\x12\x0e\n\x06killed\x18\x04 \x01(\x05\x12\x11\n\tsurvivors\x18\x05 \x01(\x05\x12+\n\x08\x64uration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0blast_output\x18\x07 \x01(\t\"\x92\x01\n\x08LogEntry\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12-\n\tlogged_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.amplifier_swarm.v1.LogKind\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\x03*a\n\x0bSessionRole\x12\x1c\n\x18SESSION_ROLE_UNSPECIFIED\x10\x00\x12\x18\n\x14SESSION_ROLE_BUILDER\x10\x01\x12\x1a\n\x16SESSION_ROLE_VALIDATOR\x10\x02*y\n\x11\x46indingAnswerKind\x12#\n\x1f\x46INDING_ANSWER_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x46INDING_ANSWER_KIND_FIXED\x10\x01\x12 \n\x1c\x46INDING_ANSWER_KIND_DISPUTED\x10\x02*\xdb\x01\n\x07LogKind\x12\x18\n\x14LOG_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fLOG_KIND_OUTPUT\x10\x01\x12\x19\n\x15LOG_KIND_ERROR_OUTPUT\x10\x02\x12\x19\n\x15LOG_KIND_TOOL_STARTED\x10\x03\x12\x1b\n\x17LOG_KIND_TOOL_COMPLETED\x10\x04\x12\x12\n\x0eLOG_KIND_REPLY\x10\x05\x12\x13\n\x0fLOG_KIND_WORKER\x10\x06\x12\x10\n\x0cLOG_KIND_GAP\x10\x07\x12\x13\n\x0fLOG_KIND_PROMPT\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'amplifier_swarm.v1.session_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SESSIONROLE']._serialized_start=1664
-  _globals['_SESSIONROLE']._serialized_end=1761
-  _globals['_FINDINGANSWERKIND']._serialized_start=1763
-  _globals['_FINDINGANSWERKIND']._serialized_end=1884
-  _globals['_LOGKIND']._serialized_start=1887
-  _globals['_LOGKIND']._serialized_end=2106
+  _globals['_SESSIONROLE']._serialized_start=1838
+  _globals['_SESSIONROLE']._serialized_end=1935
+  _globals['_FINDINGANSWERKIND']._serialized_start=1937
+  _globals['_FINDINGANSWERKIND']._serialized_end=2058
+  _globals['_LOGKIND']._serialized_start=2061
+  _globals['_LOGKIND']._serialized_end=2280
   _globals['_SESSION']._serialized_start=122
-  _globals['_SESSION']._serialized_end=388
-  _globals['_USAGE']._serialized_start=390
-  _globals['_USAGE']._serialized_end=456
-  _globals['_BUILDERRESULT']._serialized_start=459
-  _globals['_BUILDERRESULT']._serialized_end=776
-  _globals['_QUESTION']._serialized_start=778
-  _globals['_QUESTION']._serialized_end=819
-  _globals['_FINDINGANSWER']._serialized_start=821
-  _globals['_FINDINGANSWER']._serialized_end=922
-  _globals['_CHECKRESULT']._serialized_start=924
-  _globals['_CHECKRESULT']._serialized_end=1039
-  _globals['_VERDICT']._serialized_start=1042
-  _globals['_VERDICT']._serialized_end=1252
-  _globals['_FINDING']._serialized_start=1254
-  _globals['_FINDING']._serialized_end=1330
-  _globals['_KILLRECEIPT']._serialized_start=1333
-  _globals['_KILLRECEIPT']._serialized_end=1513
-  _globals['_LOGENTRY']._serialized_start=1516
-  _globals['_LOGENTRY']._serialized_end=1662
+  _globals['_SESSION']._serialized_end=436
+  _globals['_PROGRESS']._serialized_start=438
+  _globals['_PROGRESS']._serialized_end=545
+  _globals['_USAGE']._serialized_start=547
+  _globals['_USAGE']._serialized_end=613
+  _globals['_BUILDERRESULT']._serialized_start=616
+  _globals['_BUILDERRESULT']._serialized_end=933
+  _globals['_QUESTION']._serialized_start=935
+  _globals['_QUESTION']._serialized_end=993
+  _globals['_FINDINGANSWER']._serialized_start=995
+  _globals['_FINDINGANSWER']._serialized_end=1096
+  _globals['_CHECKRESULT']._serialized_start=1098
+  _globals['_CHECKRESULT']._serialized_end=1213
+  _globals['_VERDICT']._serialized_start=1216
+  _globals['_VERDICT']._serialized_end=1426
+  _globals['_FINDING']._serialized_start=1428
+  _globals['_FINDING']._serialized_end=1504
+  _globals['_KILLRECEIPT']._serialized_start=1507
+  _globals['_KILLRECEIPT']._serialized_end=1687
+  _globals['_LOGENTRY']._serialized_start=1690
+  _globals['_LOGENTRY']._serialized_end=1836
 # @@protoc_insertion_point(module_scope)

@@ -23,6 +23,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _FollowUps:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FollowUpsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FollowUps.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FOLLOW_UPS_UNSPECIFIED: _FollowUps.ValueType  # 0
+    """The same as `HOLD`."""
+    FOLLOW_UPS_HOLD: _FollowUps.ValueType  # 1
+    """Each waits for the approval of a person."""
+    FOLLOW_UPS_START: _FollowUps.ValueType  # 2
+    """They start like any other task."""
+    FOLLOW_UPS_REFUSE: _FollowUps.ValueType  # 3
+    """Sessions can't file any."""
+
+class FollowUps(_FollowUps, metaclass=_FollowUpsEnumTypeWrapper):
+    """What becomes of tasks that sessions file. May grow."""
+
+FOLLOW_UPS_UNSPECIFIED: FollowUps.ValueType  # 0
+"""The same as `HOLD`."""
+FOLLOW_UPS_HOLD: FollowUps.ValueType  # 1
+"""Each waits for the approval of a person."""
+FOLLOW_UPS_START: FollowUps.ValueType  # 2
+"""They start like any other task."""
+FOLLOW_UPS_REFUSE: FollowUps.ValueType  # 3
+"""Sessions can't file any."""
+Global___FollowUps: _TypeAlias = FollowUps  # noqa: Y015
+
 class _SandboxKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -591,6 +619,9 @@ class TaskDefinition(_message.Message):
     APPROVE_FIELD_NUMBER: _builtins.int
     MAX_COST_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    ASK_TIMEOUT_FIELD_NUMBER: _builtins.int
+    FOLLOW_UPS_FIELD_NUMBER: _builtins.int
+    DISCOVERED_FROM_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """The id, chosen by the author, unique in the swarm.
     Matches `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
@@ -648,6 +679,12 @@ class TaskDefinition(_message.Message):
     max_tokens: _builtins.int
     """How many tokens, in and out, the sessions of all attempts of the task may use together. 0 means that none may be
     used. Unset means no cap.
+    """
+    follow_ups: Global___FollowUps.ValueType
+    """What becomes of tasks that sessions of this task file. Unset means `HOLD`."""
+    discovered_from: _builtins.str
+    """The task from whose work this one was discovered. Set by the server if a session has filed it. At most 128
+    characters.
     """
     @_builtins.property
     def acceptance_criteria(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -729,6 +766,12 @@ class TaskDefinition(_message.Message):
         limits is given the task.
         """
 
+    @_builtins.property
+    def ask_timeout(self) -> _duration_pb2.Duration:
+        """How long a builder that asks by SessionService may wait in its place for the answer, up to 7 days. Then the session
+        is ended, and the task is held with the question. Unset means 0: at once.
+        """
+
     def __init__(
         self,
         *,
@@ -772,10 +815,13 @@ class TaskDefinition(_message.Message):
         approve: _hold_pb2.ApprovalPoint.ValueType = ...,
         max_cost: _builtins.str = ...,
         max_tokens: _builtins.int | None = ...,
+        ask_timeout: _duration_pb2.Duration | None = ...,
+        follow_ups: Global___FollowUps.ValueType = ...,
+        discovered_from: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_max_tokens", b"_max_tokens", "_priority", b"_priority", "_validate", b"_validate", "builder_timeout", b"builder_timeout", "check_timeout", b"check_timeout", "estimated_hours", b"estimated_hours", "land", b"land", "limits", b"limits", "max_retries", b"max_retries", "max_tokens", b"max_tokens", "priority", b"priority", "rehearsal", b"rehearsal", "stall_timeout", b"stall_timeout", "validate", b"validate", "validator_timeout", b"validator_timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_max_tokens", b"_max_tokens", "_priority", b"_priority", "_validate", b"_validate", "ask_timeout", b"ask_timeout", "builder_timeout", b"builder_timeout", "check_timeout", b"check_timeout", "estimated_hours", b"estimated_hours", "land", b"land", "limits", b"limits", "max_retries", b"max_retries", "max_tokens", b"max_tokens", "priority", b"priority", "rehearsal", b"rehearsal", "stall_timeout", b"stall_timeout", "validate", b"validate", "validator_timeout", b"validator_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_max_tokens", b"_max_tokens", "_priority", b"_priority", "_validate", b"_validate", "acceptance_criteria", b"acceptance_criteria", "approve", b"approve", "artifacts", b"artifacts", "builder_agent", b"builder_agent", "builder_timeout", b"builder_timeout", "changes", b"changes", "check_timeout", b"check_timeout", "checks", b"checks", "dependencies", b"dependencies", "description", b"description", "design_docs", b"design_docs", "estimated_hours", b"estimated_hours", "exclusive", b"exclusive", "files", b"files", "keep", b"keep", "labels", b"labels", "land", b"land", "landing", b"landing", "landing_checks", b"landing_checks", "limits", b"limits", "max_cost", b"max_cost", "max_retries", b"max_retries", "max_tokens", b"max_tokens", "name", b"name", "network", b"network", "on_dependency_failure", b"on_dependency_failure", "on_disconnect", b"on_disconnect", "phase", b"phase", "priority", b"priority", "rehearsal", b"rehearsal", "retry_from", b"retry_from", "sandbox", b"sandbox", "setup", b"setup", "stall_timeout", b"stall_timeout", "task_id", b"task_id", "type", b"type", "validate", b"validate", "validator_agent", b"validator_agent", "validator_timeout", b"validator_timeout", "workspace", b"workspace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_land", b"_land", "_max_retries", b"_max_retries", "_max_tokens", b"_max_tokens", "_priority", b"_priority", "_validate", b"_validate", "acceptance_criteria", b"acceptance_criteria", "approve", b"approve", "artifacts", b"artifacts", "ask_timeout", b"ask_timeout", "builder_agent", b"builder_agent", "builder_timeout", b"builder_timeout", "changes", b"changes", "check_timeout", b"check_timeout", "checks", b"checks", "dependencies", b"dependencies", "description", b"description", "design_docs", b"design_docs", "discovered_from", b"discovered_from", "estimated_hours", b"estimated_hours", "exclusive", b"exclusive", "files", b"files", "follow_ups", b"follow_ups", "keep", b"keep", "labels", b"labels", "land", b"land", "landing", b"landing", "landing_checks", b"landing_checks", "limits", b"limits", "max_cost", b"max_cost", "max_retries", b"max_retries", "max_tokens", b"max_tokens", "name", b"name", "network", b"network", "on_dependency_failure", b"on_dependency_failure", "on_disconnect", b"on_disconnect", "phase", b"phase", "priority", b"priority", "rehearsal", b"rehearsal", "retry_from", b"retry_from", "sandbox", b"sandbox", "setup", b"setup", "stall_timeout", b"stall_timeout", "task_id", b"task_id", "type", b"type", "validate", b"validate", "validator_agent", b"validator_agent", "validator_timeout", b"validator_timeout", "workspace", b"workspace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015
@@ -1014,6 +1060,7 @@ class Task(_message.Message):
     MAX_COST_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """See TaskDefinition."""
     name: _builtins.str
@@ -1096,11 +1143,15 @@ class Task(_message.Message):
 
     @_builtins.property
     def hold(self) -> _hold_pb2.Hold:
-        """What the task waits for. Set while it is `HELD`."""
+        """What the task waits for. Set while it is `HELD`, and while a running session waits in its place for an answer."""
 
     @_builtins.property
     def took(self) -> _duration_pb2.Duration:
         """The time that its ended attempts took, from their starts to their ends. Unset before the first has ended."""
+
+    @_builtins.property
+    def progress(self) -> _session_pb2.Progress:
+        """What its running session has said about its progress. Unset if nothing, and if none runs."""
 
     def __init__(
         self,
@@ -1137,10 +1188,11 @@ class Task(_message.Message):
         max_cost: _builtins.str = ...,
         max_tokens: _builtins.int | None = ...,
         plan: _builtins.str = ...,
+        progress: _session_pb2.Progress | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_tokens", b"_max_tokens", "completed_at", b"completed_at", "created_at", b"created_at", "estimated_hours", b"estimated_hours", "hold", b"hold", "kill_receipt", b"kill_receipt", "landed", b"landed", "max_tokens", b"max_tokens", "started_at", b"started_at", "took", b"took", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_tokens", b"_max_tokens", "completed_at", b"completed_at", "created_at", b"created_at", "estimated_hours", b"estimated_hours", "hold", b"hold", "kill_receipt", b"kill_receipt", "landed", b"landed", "max_tokens", b"max_tokens", "progress", b"progress", "started_at", b"started_at", "took", b"took", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_tokens", b"_max_tokens", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "hold", b"hold", "kept_ref", b"kept_ref", "kill_receipt", b"kill_receipt", "landed", b"landed", "last_error", b"last_error", "max_cost", b"max_cost", "max_retries", b"max_retries", "max_tokens", b"max_tokens", "name", b"name", "phase", b"phase", "plan", b"plan", "priority", b"priority", "rehearsed", b"rehearsed", "started_at", b"started_at", "starts_at", b"starts_at", "status", b"status", "task_id", b"task_id", "took", b"took", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "work_of", b"work_of", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours", "_max_tokens", b"_max_tokens", "attempt", b"attempt", "blocked_by", b"blocked_by", "builder_session_id", b"builder_session_id", "cause", b"cause", "completed_at", b"completed_at", "created_at", b"created_at", "dependencies", b"dependencies", "estimated_hours", b"estimated_hours", "failure_class", b"failure_class", "hold", b"hold", "kept_ref", b"kept_ref", "kill_receipt", b"kill_receipt", "landed", b"landed", "last_error", b"last_error", "max_cost", b"max_cost", "max_retries", b"max_retries", "max_tokens", b"max_tokens", "name", b"name", "phase", b"phase", "plan", b"plan", "priority", b"priority", "progress", b"progress", "rehearsed", b"rehearsed", "started_at", b"started_at", "starts_at", b"starts_at", "status", b"status", "task_id", b"task_id", "took", b"took", "type", b"type", "usage", b"usage", "validator_session_id", b"validator_session_id", "work_of", b"work_of", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_hours: _TypeAlias = _typing.Literal["estimated_hours"]  # noqa: Y015
     _WhichOneofArgType__estimated_hours: _TypeAlias = _typing.Literal["_estimated_hours", b"_estimated_hours"]  # noqa: Y015

@@ -792,6 +792,8 @@ class SessionRecord(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     RUNNER_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
+    TOKEN_ID_FIELD_NUMBER: _builtins.int
+    TOKEN_HASH_FIELD_NUMBER: _builtins.int
     lease_id: _builtins.str
     """The lease under which it runs."""
     session_id: _builtins.str
@@ -800,6 +802,14 @@ class SessionRecord(_message.Message):
     """See Session."""
     runner: _builtins.str
     """See Session."""
+    token_id: _builtins.str
+    """The id of the session's own token for SessionService: 12 hexadecimal digits that the worker has drawn. Empty means
+    that the session gets none. Only with a start.
+    """
+    token_hash: _builtins.bytes
+    """The SHA-256 of the token's secret, which are 43 characters of base64url that stand for 32 random bytes. The token is
+    the text `swt1_session_ID_SECRET`.
+    """
     @_builtins.property
     def end(self) -> Global___SessionEnd:
         """Set when the session has ended; unset asks for the go."""
@@ -812,10 +822,12 @@ class SessionRecord(_message.Message):
         role: _session_pb2.SessionRole.ValueType = ...,
         runner: _builtins.str = ...,
         end: Global___SessionEnd | None = ...,
+        token_id: _builtins.str = ...,
+        token_hash: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "lease_id", b"lease_id", "role", b"role", "runner", b"runner", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "lease_id", b"lease_id", "role", b"role", "runner", b"runner", "session_id", b"session_id", "token_hash", b"token_hash", "token_id", b"token_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

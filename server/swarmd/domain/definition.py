@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.lifecycle import TaskStatus
@@ -9,6 +10,14 @@ from swarmd.domain.model import DependencyFailurePolicy, DisconnectPolicy, TaskI
 from swarmd.domain.rehearsal import Rehearsal
 from swarmd.domain.sandbox import NetworkAccess, ResourceLimits, SandboxKind
 from swarmd.domain.workspaces import ExpectedChanges, LandingStyle, RetryFrom, WorkspaceKind
+
+
+class FollowUps(StrEnum):
+    """The ways of treating tasks that sessions of a task file."""
+
+    HOLD = "hold"
+    START = "start"
+    REFUSE = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,9 @@ class TaskDefinition:
     approve: ApprovalPoint | None = None
     max_cost_nano: int | None = None
     max_tokens: int | None = None
+    ask_timeout_s: float | None = None
+    follow_ups: FollowUps | None = None
+    discovered_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from swarmd.domain.budget import MAX_TOKENS
 from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.errors import FieldFault
 from swarmd.domain.exclusive import MAX_NAMES_OF_TASK, name_problem
+from swarmd.domain.model import ID_PATTERN
 from swarmd.domain.paths import (
     command_problem,
     command_warning,
@@ -49,6 +50,8 @@ def field_faults(place: str, task: PlannedTask) -> Iterator[FieldFault]:
         f"{place}.exclusive", "exclusive", definition.exclusive, name_problem, most=MAX_NAMES_OF_TASK
     )
     yield from _labels(f"{place}.labels", definition)
+    if definition.discovered_from and not ID_PATTERN.fullmatch(definition.discovered_from):
+        yield FieldFault(f"{place}.discovered_from", "discovered_from must be the id of a task")
     yield from _sandbox(place, definition)
     yield from _approval(place, definition)
     if definition.rehearsal is not None:
@@ -125,6 +128,7 @@ def _numbers(place: str, definition: TaskDefinition) -> Iterator[FieldFault]:
         ("validator_timeout", definition.validator_timeout_s, 1, MAX_TIMEOUT_S, "seconds from 1 to 604800"),
         ("stall_timeout", definition.stall_timeout_s, 0, MAX_TIMEOUT_S, "seconds from 0 to 604800"),
         ("check_timeout", definition.check_timeout_s, 1, MAX_TIMEOUT_S, "seconds from 1 to 604800"),
+        ("ask_timeout", definition.ask_timeout_s, 0, MAX_TIMEOUT_S, "seconds from 0 to 604800"),
         ("max_tokens", definition.max_tokens, 0, MAX_TOKENS, "an integer from 0 to a million million"),
     )
     for name, value, low, high, wanted in ranges:

@@ -14,6 +14,10 @@ from swarmd.domain.shared_budget import BudgetName
 # Of a question, a reason, an answer and a note.
 MAX_TEXT: Final = 16_000
 MAX_NOTES: Final = 100
+# Of a question of a running session, and of its options.
+MAX_QUESTION: Final = 4_000
+MAX_OPTIONS: Final = 20
+MAX_OPTION: Final = 1_000
 _HOLD_ID: Final = re.compile(r"([1-9][0-9]{0,14})-([1-9][0-9]{0,14})")
 
 
@@ -53,6 +57,8 @@ class NewHold:
     point: ApprovalPoint | None = None
     # Of a budget: the shared one that is used up, 0 if it is a cap of the task.
     budget_key: int = 0
+    # The hold of the question, if the session had asked it while it ran.
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,8 @@ class Hold:
     approved: bool = False
     # The shared budget that is used up; None if it is a cap of the task.
     budget: BudgetName | None = None
+    # A running session waits for it, or has waited.
+    in_place: bool = False
 
     @property
     def hold_id(self) -> str:
@@ -93,6 +101,27 @@ class Note:
 
 # What a task waits for before its start.
 START_HOLD: Final = NewHold(HoldKind.APPROVAL, start_text(), point=ApprovalPoint.BEFORE_START)
+
+
+def filed_hold(session_id: str, parent: str) -> NewHold:
+    """Returns what a task waits for that a session has filed. `held_by` distinguishes it from START_HOLD."""
+    text = f"a session of {parent} has filed this task: {start_text()}"
+    return NewHold(HoldKind.APPROVAL, text, held_by=session_id, point=ApprovalPoint.BEFORE_START)
+
+
+def asked_question(text: str, options: Sequence[str], *, session_id: str) -> NewHold:
+    """Returns the question of a running session.
+
+    Raises:
+        InvalidRequest: the question is empty, or a text or the number of options is out of range.
+    """
+    if not text.strip() or len(text) > MAX_QUESTION:
+        raise InvalidRequest("text", f"must have from 1 to {MAX_QUESTION:,} characters")
+    if len(options) > MAX_OPTIONS or any(not 1 <= len(option) <= MAX_OPTION for option in options):
+        raise InvalidRequest(
+            "options", f"must be at most {MAX_OPTIONS}, of 1 to {MAX_OPTION:,} characters each"
+        )
+    return NewHold(HoldKind.QUESTION, text, tuple(options), held_by=session_id)
 
 
 def hold_key(hold_id: str) -> tuple[int, int]:
@@ -118,7 +147,8 @@ def question_of(report: str, error: str) -> NewHold:
         return NewHold(HoldKind.QUESTION, (blockers or error)[:MAX_TEXT])
     if len(questions) == 1:
         [question] = questions
-        return NewHold(HoldKind.QUESTION, question["text"][:MAX_TEXT], tuple(question.get("options") or ()))
+        options, asked = tuple(question.get("options") or ()), question.get("hold_id") or ""
+        return NewHold(HoldKind.QUESTION, question["text"][:MAX_TEXT], options, asked=asked)
     texts = [f"{number}. {_with_options(question)}" for number, question in enumerate(questions, 1)]
     return NewHold(HoldKind.QUESTION, "\n".join(texts)[:MAX_TEXT])
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from swarmd.domain.artifacts import ArtifactLimits
 from swarmd.domain.errors import StorageFull
+from swarmd.domain.follow_ups import FollowUpLimits
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
     Disposition,
@@ -27,6 +28,7 @@ from swarmd.engine.attempts import leases, overspending
 from swarmd.engine.attempts.artifacts import Artifacts
 from swarmd.engine.attempts.landings import Landings
 from swarmd.engine.attempts.outcomes import FinishResult, Outcomes
+from swarmd.engine.attempts.session_calls import SessionCalls
 from swarmd.engine.attempts.sessions import FinishBatch, Sessions
 from swarmd.engine.attempts.swarm_control import SwarmControl
 from swarmd.engine.auth.joining import Joining
@@ -43,7 +45,7 @@ from swarmd.engine.tasks import plans
 from swarmd.engine.tasks.shared_budgets import begin_day, configure, day_of
 from swarmd.engine.workers.reaper import Reaper
 from swarmd.engine.workers.registry import HeartbeatPolicy, WorkerRegistry
-from swarmd.store import attempts, events, runner_pauses, swarm, tasks, workers
+from swarmd.store import attempts, events, runner_pauses, sessions, swarm, tasks, workers
 from swarmd.store.database import Database
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
@@ -68,6 +70,7 @@ class EnginePolicy:
     artifacts: ArtifactLimits = ArtifactLimits()  # noqa: RUF009  # it is immutable
     # Of the day, and of accounts.
     budgets: Sequence[PlannedBudget] = ()
+    follow_ups: FollowUpLimits = FollowUpLimits()  # noqa: RUF009  # it is immutable
 
 
 class Swarm:
@@ -107,6 +110,7 @@ class Swarm:
             backoff=policy.backoff,
         )
         self.sessions = Sessions(self.live, self.wakeups, self.observer, policy.log)
+        self.session_calls = SessionCalls(policy.follow_ups)
         self.control = SwarmControl(self.live, self.dispatcher, self.wakeups, self.outcomes.breaker)
         self.landings = Landings(db, self.live, self.wakeups, clock)
         self.artifacts = Artifacts(db, policy.artifacts, clock)
@@ -137,7 +141,7 @@ class Swarm:
 
     def request_dispatch(self) -> None:
         """Starts an empty write, so that ready tasks are assigned without waiting for the next one."""
-        self._spawn(self.db.write(_noop))
+        self._spawn(self.db.write(lambda _tx: None))
 
     def finish_many(self, tx: Tx, worker: WorkerName, batch: FinishBatch) -> list[FinishResult]:
         """Writes a worker's batch: all progress, then for each attempt the ends of its sessions and its outcome."""
@@ -223,7 +227,6 @@ class Swarm:
         )  # fmt: skip
 
     def _hook_commits(self) -> None:
-        # The database is built before the engine, so it learns its hooks here.
         self.db.hooks.before_commit = self._before_commit
         self.db.hooks.after_rollback = self._after_rollback
         self.live.provider_holds.on_end = self.request_dispatch
@@ -240,6 +243,7 @@ class Swarm:
             policy = views.definition(tx, found.lease.task_key).on_disconnect
             self.live.open_lease(found.lease, None, policy, started=started)
             overspending.order_again(self.live, found)
+        self.live.grants.load(sessions.grants(tx))
         for name, within_s in workers.drain_deadlines(tx):
             tx.after_commit(partial(self._end_drain_later, [name], within_s))
         self.outcomes.breaker.boot(tx)
@@ -294,7 +298,3 @@ class Swarm:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _noop(_tx: Tx) -> None:
-    """Changes nothing; the assignment of ready tasks follows every write."""

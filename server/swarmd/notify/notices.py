@@ -83,6 +83,9 @@ def _notices(tx: ReadTx, event: Event) -> Iterator[Notice]:
         case EventKind.BUDGET_REACHED:
             text = f"Tasks wait for money{cause}; `swarmctl inbox` lists all that waits"
             yield Notice(Topic.NEEDS_PERSON, f"budget {event.seq}", "tasks wait for money", text)
+        case EventKind.QUESTION_ASKED:
+            text = f"A session of task {_task_label(tx, task)} asks{cause}; `swarmctl inbox` lists all that waits"
+            yield Notice(Topic.NEEDS_PERSON, f"asks {task} {event.seq}", f"{task} waits for a person", text)
         case _:
             return
 

@@ -18,7 +18,9 @@ from amplifier_swarm.errors import pack
 from swarmd.domain.caller_errors import RoleDenied, TokenInvalid
 from swarmd.domain.errors import InvalidRequest, SwarmError
 from swarmd.domain.model import Role
+from swarmd.domain.session_grants import PREFIX, SessionGrant
 from swarmd.engine.auth.tokens import TokenRegistry
+from swarmd.engine.live.session_grants import SessionGrants
 from swarmd.engine.observer import Observer
 from swarmd.rpc import limits
 from swarmd.rpc.health import MAX_SCALER_BYTES, ProbeLimits
@@ -26,7 +28,7 @@ from swarmd.rpc.limits import OpenStreams
 from swarmd.rpc.status import wire_error
 from swarmd.store import failpoint
 from swarmd.store.tokens import TokenRecord
-from swarmd.wire.roles import OPERATOR_SERVICE, SCALER_SERVICE, WORKER_SERVICE
+from swarmd.wire.roles import OPERATOR_SERVICE, SCALER_SERVICE, SESSION_SERVICE, WORKER_SERVICE
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -34,10 +36,12 @@ RawRequests: TypeAlias = AsyncIterator[bytes]
 # Turns the raw messages of a call into what the servicer's method gets.
 ReadRequest: TypeAlias = Callable[[RawRequests, Context], Awaitable[Any]]
 
+SESSION_PREFIX: Final = "/amplifier_swarm.v1.SessionService/"
 SCALER_PREFIX: Final = "/externalscaler.ExternalScaler/"
 _SERVICES: Final = {
     "/amplifier_swarm.v1.WorkerService/": WORKER_SERVICE,
     "/amplifier_swarm.v1.OperatorService/": OPERATOR_SERVICE,
+    SESSION_PREFIX: SESSION_SERVICE,
     SCALER_PREFIX: SCALER_SERVICE,
 }
 # The roles that may call each method. A method without an entry is refused for every role.
@@ -51,11 +55,16 @@ OPEN: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health
 # The one method for join tokens, and for no other kind.
 JOIN: Final = "/amplifier_swarm.v1.WorkerService/JoinSwarm"
 
+# The role of a session's token, in errors.
+SESSION_ROLE: Final = "session"
+
 # The token id that counts the streams of callers without a token.
 NO_TOKEN: Final = ""
 _NOT_COUNTED: Final = contextlib.nullcontext()
 # The token of the call that the current task serves; None for a call inside this process.
 CALLER: Final[ContextVar[TokenRecord | None]] = ContextVar("CALLER", default=None)
+# The session that makes the call which the current task serves.
+SESSION: Final[ContextVar[SessionGrant]] = ContextVar("SESSION")
 
 _log = structlog.get_logger("swarmd.rpc")
 
@@ -68,9 +77,12 @@ class AuthWrapper:
     method before it reads the request, so a caller without a token can't make the server hold or decode a message.
     """
 
-    def __init__(self, tokens: TokenRegistry, observer: Observer, *, scaler_open: bool = False) -> None:
+    def __init__(
+        self, tokens: TokenRegistry, sessions: SessionGrants, observer: Observer, *, scaler_open: bool = False
+    ) -> None:
         """With `scaler_open`, the methods of KEDA's protocol need no token."""
         self._tokens = tokens
+        self._sessions = sessions
         self._observer = observer
         self._streams = OpenStreams()
         self._probes = ProbeLimits()
@@ -166,15 +178,25 @@ class AuthWrapper:
         return self._scaler_open and method.startswith(SCALER_PREFIX)
 
     def _authorize(self, method: str, context: Context) -> str:
-        """Returns the id of the caller's token; raises TokenInvalid or RoleDenied."""
+        """Returns the id of the caller's token; raises TokenInvalid, SessionOver or RoleDenied."""
         if self._is_open(method):
             return NO_TOKEN
         text = bearer_token(context)
+        if text.startswith(PREFIX):
+            return self._authorize_session(method, text)
         token = self._tokens.verify_join(text) if method == JOIN else self._tokens.verify(text)
         if method != JOIN and token.role not in ROLES.get(method, frozenset()):
             raise RoleDenied(token.role, method.rpartition("/")[2])
         CALLER.set(token)
         return token.token_id
+
+    def _authorize_session(self, method: str, text: str) -> str:
+        """Returns the id of a session's token, which opens SessionService and nothing else."""
+        grant = self._sessions.verify(text)
+        if not method.startswith(SESSION_PREFIX):
+            raise RoleDenied(SESSION_ROLE, method.rpartition("/")[2])
+        SESSION.set(grant)
+        return grant.token.token_id
 
 
 class _Registrar:

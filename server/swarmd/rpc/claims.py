@@ -28,7 +28,7 @@ def write(claim: Claim, *, traceparent: str) -> pb.Claim:
         epoch=claim.epoch,
         findings=_fitting(_findings(claim), MAX_FINDINGS_BYTES),
         last_error=claim.last_error,
-        dependency_results=_dependency_results(claim.dependency_results),
+        dependency_results=dependency_results(claim.dependency_results),
         traceparent=traceparent,
         creation=claim.creation,
         answers=_latest(holds.answers(claim.answers)),
@@ -73,7 +73,7 @@ def _latest(said: Sequence[Sized]) -> list[Sized]:
     return _fitting(reversed(said), MAX_SAID_BYTES)[::-1]
 
 
-def _dependency_results(results: Sequence[DependencyResult]) -> list[pb.DependencyResult]:
+def dependency_results(results: Sequence[DependencyResult]) -> list[pb.DependencyResult]:
     """Returns the results, each cut to an equal share of MAX_RESULTS_CHARS."""
     if not results:
         return []

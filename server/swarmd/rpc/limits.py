@@ -40,6 +40,7 @@ MAX_STREAMS: Final = {
     "WatchEvents": 256,
     "TailLog": 256,
     "GetArtifact": 16,
+    "AddArtifact": 2,
     "FollowDatabase": 4,
     "ServerReflectionInfo": 4,
     # Callers without a token have this number together.

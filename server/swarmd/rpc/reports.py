@@ -13,6 +13,7 @@ from amplifier_swarm.text import strip_terminal_drawing
 from amplifier_swarm.v1 import session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as pb
 from swarmd.domain.errors import InvalidRequest
+from swarmd.domain.session_grants import checked_token
 from swarmd.domain.session_ids import is_session_id
 from swarmd.engine.attempts.sessions import AttemptReport, SessionEnd, SessionProgress, SessionStart
 from swarmd.store.sessions import MAX_ENTRY_NUMBER, LogEntry
@@ -97,7 +98,8 @@ def read_record(record: pb.SessionRecord) -> SessionStart | SessionEnd:
         return _session_end(record)
     session_id = _session_id(record)
     role = enums.SESSION_ROLE.from_wire(record.role, "records.role")
-    return SessionStart(record.lease_id, session_id, role, record.runner[:64])
+    token = checked_token(record.token_id, record.token_hash)
+    return SessionStart(record.lease_id, session_id, role, record.runner[:64], token)
 
 
 async def _converted(messages: Sequence[Any], convert: Callable[[Any], T]) -> list[T]:

@@ -8,12 +8,13 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from amplifier_swarm.channel import KEEPALIVE, MAX_MESSAGE_BYTES, WINDOW
 from amplifier_swarm.keda import externalscaler_pb2_grpc
-from amplifier_swarm.v1 import operator_service_pb2_grpc, worker_service_pb2_grpc
+from amplifier_swarm.v1 import operator_service_pb2_grpc, session_service_pb2_grpc, worker_service_pb2_grpc
 from swarmd.engine.swarm import Swarm
 from swarmd.rpc import limits
 from swarmd.rpc.auth import AuthWrapper
 from swarmd.rpc.operator_service import OperatorService
 from swarmd.rpc.scaler_service import ScalerService
+from swarmd.rpc.session_service import SessionService
 from swarmd.rpc.worker_service import WorkerService
 from swarmd.tls.files import TlsFiles
 from swarmd.wire.reads import Reads
@@ -21,6 +22,7 @@ from swarmd.wire.reads import Reads
 SERVICES: Final = (
     "amplifier_swarm.v1.WorkerService",
     "amplifier_swarm.v1.OperatorService",
+    "amplifier_swarm.v1.SessionService",
     "externalscaler.ExternalScaler",
 )
 
@@ -31,12 +33,13 @@ class RpcServer:
     def __init__(self, swarm: Swarm, reads: Reads, *, scaler_open: bool = False) -> None:
         """With `scaler_open`, the methods of KEDA's protocol need no token."""
         self._server = grpc.aio.server(options=_options())
-        wrapper = AuthWrapper(swarm.tokens, swarm.observer, scaler_open=scaler_open)
+        wrapper = AuthWrapper(swarm.tokens, swarm.live.grants, swarm.observer, scaler_open=scaler_open)
         registrar = wrapper.registrar(self._server)
         worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(WorkerService(swarm), registrar)
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
             OperatorService(swarm, reads), registrar
         )
+        session_service_pb2_grpc.add_SessionServiceServicer_to_server(SessionService(swarm), registrar)
         externalscaler_pb2_grpc.add_ExternalScalerServicer_to_server(ScalerService(swarm), registrar)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, registrar)

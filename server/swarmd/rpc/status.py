@@ -6,7 +6,7 @@ from typing import Final
 import grpc
 
 from amplifier_swarm.errors import Violation, WireError
-from swarmd.domain import caller_errors, errors
+from swarmd.domain import caller_errors, errors, session_errors
 
 _C = grpc.StatusCode
 TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
@@ -24,6 +24,7 @@ TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
     errors.InvalidRequest: _C.INVALID_ARGUMENT,
     errors.InvalidStatus: _C.FAILED_PRECONDITION,
     errors.HoldRefused: _C.FAILED_PRECONDITION,
+    session_errors.FollowUpRefused: _C.FAILED_PRECONDITION,
     errors.TasksActive: _C.FAILED_PRECONDITION,
     errors.WorkerConnected: _C.FAILED_PRECONDITION,
     errors.WorkerNameTaken: _C.ALREADY_EXISTS,
@@ -35,6 +36,7 @@ TABLE: Final[dict[type[errors.SwarmError], grpc.StatusCode]] = {
     errors.StorageFailed: _C.UNAVAILABLE,
     caller_errors.TokenInvalid: _C.UNAUTHENTICATED,
     caller_errors.TokenExpired: _C.UNAUTHENTICATED,
+    session_errors.SessionOver: _C.UNAUTHENTICATED,
     caller_errors.JoinRefused: _C.PERMISSION_DENIED,
     caller_errors.RoleDenied: _C.PERMISSION_DENIED,
     errors.DashboardOff: _C.FAILED_PRECONDITION,

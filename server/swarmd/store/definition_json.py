@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from swarmd.domain.approvals import ApprovalPoint
-from swarmd.domain.definition import TaskDefinition
+from swarmd.domain.definition import FollowUps, TaskDefinition
 from swarmd.domain.model import DependencyFailurePolicy, DisconnectPolicy
 from swarmd.domain.rehearsal import Rehearsal, RehearsalCall, RehearsalScript
 from swarmd.domain.sandbox import (
@@ -46,6 +46,7 @@ _CHOICES: Final[Mapping[str, type[StrEnum]]] = {
     "sandbox": SandboxKind,
     "network": NetworkAccess,
     "approve": ApprovalPoint,
+    "follow_ups": FollowUps,
 }
 
 

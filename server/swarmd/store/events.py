@@ -54,6 +54,9 @@ class EventKind(StrEnum):
     TASK_RESTORED = "task_restored"
     BUDGET_RAISED = "budget_raised"
     BUDGET_REACHED = "budget_reached"
+    SESSION_PROGRESS = "session_progress"
+    QUESTION_ASKED = "question_asked"
+    QUESTION_ANSWERED = "question_answered"
 
 
 # Each of these ends a task.

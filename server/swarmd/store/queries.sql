@@ -29,7 +29,12 @@ workspace, enforcement, draining, left_us
 -- fragment: hold_columns
 -- The fields of a Hold, in their order.
 key, epoch, kind, text, options, attempt, held_by, since_us, ended_us, ended_by, answer, point, approved,
-(SELECT b.kind FROM budgets b WHERE b.key = budget_key), (SELECT b.name FROM budgets b WHERE b.key = budget_key)
+(SELECT b.kind FROM budgets b WHERE b.key = budget_key), (SELECT b.name FROM budgets b WHERE b.key = budget_key),
+in_place
+
+-- fragment: progress_columns
+-- What a session has said about its progress, as JSON: text, percentage, time.
+CASE WHEN s.progress_us IS NOT NULL THEN json_array(s.progress_text, s.progress_percent, s.progress_us) END
 
 -- fragment: event_columns
 -- The fields of an Event, in their order.
@@ -677,8 +682,40 @@ SELECT key, attempt_key, role, started_us, ended_us FROM sessions WHERE session_
 UPDATE sessions SET session_id = session_id || ' (taken by session ' || key || ')' WHERE key = :key;
 
 -- name: session_add
-INSERT INTO sessions (session_id, task_key, attempt_key, role, runner, started_us, input_tokens, output_tokens)
+INSERT INTO sessions (session_id, task_key, attempt_key, role, runner, started_us, input_tokens, output_tokens,
+                      token_id, token_hash)
 VALUES {rows};
+
+-- name: session_tokens
+-- The tokens of sessions that run, with the leases of their attempts.
+SELECT s.token_id, s.token_hash, s.session_id, s.role, {lease_columns}
+  FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
+  JOIN sessions s ON s.attempt_key = a.key
+ WHERE a.outcome IS NULL AND s.ended_us IS NULL AND s.token_id <> '' ORDER BY s.key;
+
+-- name: session_progress
+UPDATE sessions SET progress_text = :text, progress_percent = :percent, progress_us = :now_us WHERE key = :key;
+
+-- name: session_progress_us
+-- When the session last said how far it is.
+SELECT progress_us FROM sessions WHERE key = :key;
+
+-- name: follow_up_add
+INSERT INTO follow_ups (task_key, parent_key, session_key) VALUES (:task_key, :parent_key, :session_key);
+
+-- name: follow_up_list
+-- The tasks that sessions of a task have filed, with their definitions.
+SELECT t.task_id, f.session_key, d.body
+  FROM follow_ups f JOIN tasks t ON t.key = f.task_key JOIN definitions d ON d.task_key = t.key
+ WHERE f.parent_key = :parent_key ORDER BY f.task_key;
+
+-- name: follow_up_depth
+-- How many ancestors of the task have filed it, one the other.
+WITH RECURSIVE above (key) AS (
+  SELECT parent_key FROM follow_ups WHERE task_key = :task_key
+  UNION ALL
+  SELECT f.parent_key FROM above JOIN follow_ups f ON f.task_key = above.key)
+SELECT count(*) FROM above;
 
 -- name: session_end
 WITH given (key, ended_us, exit_code) AS (VALUES {rows})
@@ -843,15 +880,29 @@ INSERT INTO readers (name, seq) VALUES (:name, :seq) ON CONFLICT (name) DO UPDAT
 
 -- name: hold_begin
 INSERT INTO holds (epoch, task_key, attempt, kind, text, options, held_by, since_us, ended_by, answer, point,
-                   budget_key)
-SELECT epoch, :task_key, :attempt, :kind, :text, :options, :held_by, :now_us, '', '', :point, :budget_key FROM swarm;
+                   budget_key, in_place)
+SELECT epoch, :task_key, :attempt, :kind, :text, :options, :held_by, :now_us, '', '', :point, :budget_key, :in_place
+  FROM swarm;
+
+-- name: hold_park
+-- A question in place that holds its task from now on, also if it was answered.
+UPDATE holds SET in_place = 0, ended_us = NULL WHERE key = :key AND in_place = 1;
+
+-- name: hold_answer_in_place
+UPDATE holds SET ended_us = :now_us, ended_by = :ended_by, answer = :answer
+ WHERE key = :key AND ended_us IS NULL AND in_place = 1;
+
+-- name: hold_in_place
+-- The latest question in place of an attempt.
+SELECT {hold_columns} FROM holds
+ WHERE task_key = :task_key AND attempt = :attempt AND in_place = 1 ORDER BY key DESC LIMIT 1;
 
 -- name: hold_end
 UPDATE holds SET ended_us = :now_us, ended_by = :ended_by, answer = :answer, approved = :approved
- WHERE task_key = :task_key AND ended_us IS NULL;
+ WHERE task_key = :task_key AND ended_us IS NULL AND in_place = 0;
 
 -- name: hold_lasting
-SELECT {hold_columns} FROM holds WHERE task_key = :task_key AND ended_us IS NULL;
+SELECT {hold_columns} FROM holds WHERE task_key = :task_key AND ended_us IS NULL AND in_place = 0;
 
 -- name: hold_find
 SELECT {hold_columns} FROM holds WHERE key = :key AND epoch = :epoch AND task_key = :task_key;
@@ -878,7 +929,7 @@ SELECT kind, count(*) FROM holds WHERE ended_us IS NULL GROUP BY kind;
 -- name: hold_inbox
 -- Held tasks, the longest held first.
 SELECT t.key FROM tasks t JOIN holds h ON h.task_key = t.key AND h.ended_us IS NULL
- WHERE t.status = 'held' ORDER BY h.since_us, h.key LIMIT :limit;
+ WHERE t.status IN ('held', 'in_progress') ORDER BY h.since_us, h.key LIMIT :limit;
 
 -- name: hold_waiting
 -- How many tasks wait for this one, directly or not, and their estimated hours.
@@ -1064,10 +1115,12 @@ SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attemp
             FROM attempts c LEFT JOIN changes k ON k.attempt_key = c.key
            WHERE c.task_key = t.key AND c.outcome = 'completed' ORDER BY c.number DESC LIMIT 1) END,
        t.starts_at, t.work_of, t.max_cost_nano + t.added_cost_nano, t.max_tokens + t.added_tokens,
-       CASE WHEN t.status = 'held' THEN (SELECT json_array({hold_columns}) FROM holds
+       CASE WHEN t.status IN ('held', 'in_progress') THEN (SELECT json_array({hold_columns}) FROM holds
          WHERE task_key = t.key AND ended_us IS NULL) END,
        (SELECT sum(ended_us - started_us) FROM attempts WHERE task_key = t.key),
-       coalesce((SELECT b.name FROM budgets b WHERE b.key = t.plan_key), '')
+       coalesce((SELECT b.name FROM budgets b WHERE b.key = t.plan_key), ''),
+       CASE WHEN t.status IN ('in_progress', 'killing') THEN
+         (SELECT {progress_columns} FROM sessions s WHERE s.attempt_key = a.key ORDER BY s.key DESC LIMIT 1) END
   FROM json_each(:keys) wanted
   CROSS JOIN tasks t ON t.key = wanted.value
   LEFT JOIN attempts a ON a.task_key = t.key AND a.number = t.attempt
@@ -1147,8 +1200,9 @@ SELECT a.key, a.number, w.name, a.outcome, a.failure_class, a.error, a.claimed_u
  WHERE a.task_key = :key ORDER BY a.number;
 
 -- name: view_sessions
-SELECT attempt_key, session_id, role, runner, started_us, ended_us, exit_code, input_tokens, output_tokens, cost_nano
-  FROM sessions WHERE task_key = :key ORDER BY key;
+SELECT attempt_key, session_id, role, runner, started_us, ended_us, exit_code, input_tokens, output_tokens,
+       cost_nano, {progress_columns}
+  FROM sessions s WHERE task_key = :key ORDER BY key;
 
 -- name: view_late_results
 SELECT l.attempt_key, l.received_us, l.kind, l.failure_class, l.error, l.report

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from swarmd.domain.model import AttemptKey, Lease, SessionRole, TaskKey, Usage
+from swarmd.domain.session_grants import AnnouncedToken, SessionGrant
 from swarmd.store.text_search import folded
 from swarmd.store.transaction import ReadTx, Tx
 
@@ -61,8 +62,17 @@ def find(tx: ReadTx, session_id: str) -> SessionRecord | None:
     return SessionRecord(key, session_id, attempt_key, SessionRole(role), started_us, ended_us)
 
 
-def add(tx: Tx, lease: Lease, *, session_id: str, role: SessionRole, runner: str) -> None:
+def add(
+    tx: Tx,
+    lease: Lease,
+    *,
+    session_id: str,
+    role: SessionRole,
+    runner: str,
+    token: AnnouncedToken | None = None,
+) -> None:
     """Stores a session that has its go; the id must be new."""
+    token_id, token_hash = token or ("", b"")
     tx.defer(
         "session_add",
         (session_id,),
@@ -74,7 +84,24 @@ def add(tx: Tx, lease: Lease, *, session_id: str, role: SessionRole, runner: str
         started_us=tx.now_us,
         input_tokens=0,
         output_tokens=0,
+        token_id=token_id,
+        token_hash=token_hash,
     )
+
+
+def grants(tx: ReadTx) -> Sequence[SessionGrant]:
+    """Returns the tokens of the sessions that run."""
+    return [
+        SessionGrant(AnnouncedToken(token_id, secret_hash), session_id, SessionRole(role), Lease._make(lease))
+        for token_id, secret_hash, session_id, role, *lease in tx.all("session_tokens")
+    ]
+
+
+def set_progress(tx: Tx, key: int, text: str, percent: int | None) -> int | None:
+    """Stores what the session says about its progress; returns when it last did, None if never."""
+    before: int | None = tx.value("session_progress_us", key=key)
+    tx.run("session_progress", key=key, text=text, percent=percent, now_us=tx.now_us)
+    return before
 
 
 def rename(tx: Tx, session: SessionRecord) -> None:

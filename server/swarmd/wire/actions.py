@@ -17,6 +17,7 @@ from swarmd.domain.refused_task import RefusedTask
 from swarmd.domain.retry_terms import RetryTerms
 from swarmd.engine import bulk
 from swarmd.engine.attempts.swarm_control import EmergencyStopResult
+from swarmd.engine.live.wakeups import question_subject
 from swarmd.engine.reports import overview
 from swarmd.engine.swarm import Swarm
 from swarmd.engine.tasks import approving, budgets, holding, rejecting, shared_budgets
@@ -106,7 +107,9 @@ class Actions:
     ) -> task_pb2.Task:
         """Answers the question that the task waits for."""
         write = partial(holding.answer, name=task_id, hold_id=hold_id, text=text, option=option, actor=actor)
-        return await self._reads.task_of(await self._swarm.db.write(write))
+        key = await self._swarm.db.write(write)
+        self._swarm.wakeups.notify(question_subject(hold_id))
+        return await self._reads.task_of(key)
 
     async def note(self, task_id: str, *, text: str, actor: str) -> task_pb2.Task:
         """Leaves a note for the next attempts of the task."""

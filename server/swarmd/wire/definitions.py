@@ -44,6 +44,9 @@ def read(message: task_pb2.TaskDefinition) -> TaskDefinition:
         approve=enums.APPROVAL_POINT.optional(message.approve, "approve"),
         max_cost_nano=budget.read_dollars(message.max_cost, "max_cost") if message.max_cost else None,
         max_tokens=message.max_tokens if message.HasField("max_tokens") else None,
+        ask_timeout_s=values.seconds(message.ask_timeout) if message.HasField("ask_timeout") else None,
+        follow_ups=enums.FOLLOW_UPS.optional(message.follow_ups, "follow_ups"),
+        discovered_from=message.discovered_from,
     )
 
 
@@ -130,6 +133,9 @@ def _place(definition: TaskDefinition) -> task_pb2.TaskDefinition:
         approve=enums.APPROVAL_POINT.to_wire(definition.approve),
         max_cost="" if definition.max_cost_nano is None else budget.dollars(definition.max_cost_nano),
         max_tokens=definition.max_tokens,
+        ask_timeout=values.duration(definition.ask_timeout_s),
+        follow_ups=enums.FOLLOW_UPS.to_wire(definition.follow_ups),
+        discovered_from=definition.discovered_from,
     )
 
 

@@ -16,6 +16,7 @@ from amplifier_swarm.v1 import (
 )
 from swarmd.domain import model, sandbox, workspaces
 from swarmd.domain.approvals import ApprovalPoint
+from swarmd.domain.definition import FollowUps
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.holds import HoldKind
 from swarmd.domain.landing import StartPoint
@@ -79,6 +80,7 @@ LANDING_STYLE: Final = EnumMap(workspaces.LandingStyle, task_pb2.LandingStyle, "
 CHANGES: Final = EnumMap(workspaces.ExpectedChanges, task_pb2.ExpectedChanges, "EXPECTED_CHANGES")
 RETRY_FROM: Final = EnumMap(workspaces.RetryFrom, task_pb2.RetryFrom, "RETRY_FROM")
 START_POINT: Final = EnumMap(StartPoint, task_pb2.StartPoint, "START_POINT")
+FOLLOW_UPS: Final = EnumMap(FollowUps, task_pb2.FollowUps, "FOLLOW_UPS")
 SANDBOX: Final = EnumMap(sandbox.SandboxKind, task_pb2.SandboxKind, "SANDBOX_KIND")
 NETWORK: Final = EnumMap(sandbox.NetworkAccess, task_pb2.NetworkAccess, "NETWORK_ACCESS")
 ATTEMPT_OUTCOME: Final = EnumMap(model.AttemptOutcome, task_pb2.AttemptOutcome, "ATTEMPT_OUTCOME")

@@ -23,6 +23,7 @@ def hold(value: Hold) -> hold_pb2.Hold:
         point=enums.APPROVAL_POINT.to_wire(value.point),
         approved=value.approved,
         budget=None if value.budget is None else budgets.name(value.budget),
+        in_place=value.in_place and value.ended_us is None,
     )
 
 

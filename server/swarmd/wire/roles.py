@@ -61,6 +61,15 @@ OPERATOR_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
     "RevokeToken": _OPERATOR,
     "CreateLoginCode": _VIEWER,
 }
+# Of the tokens of running sessions alone, which may call nothing else: see rpc/auth.py.
+SESSION_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
+    "SetProgress": frozenset(),
+    "FileTask": frozenset(),
+    "AskPerson": frozenset(),
+    "AwaitAnswer": frozenset(),
+    "ReadDependencies": frozenset(),
+    "AddArtifact": frozenset(),
+}
 # What KEDA asks. With `--scaler-open` it needs no token, since KEDA can't send one.
 SCALER_SERVICE: Final[Mapping[str, frozenset[Role]]] = {
     "IsActive": _VIEWER,

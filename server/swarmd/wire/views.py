@@ -12,7 +12,7 @@ from swarmd.engine.reports.overview import StoppingWorker, SwarmView, WorkerView
 from swarmd.engine.reports.reasons import Reason
 from swarmd.engine.reports.session_logs import LogItem
 from swarmd.store.events import Event
-from swarmd.store.reads.views import AttemptView, LateResultView, SessionView, TaskView
+from swarmd.store.reads.views import AttemptView, LateResultView, Progress, SessionView, TaskView
 from swarmd.store.sessions import SessionRef
 from swarmd.store.tokens import TokenRecord
 from swarmd.wire import changes, enforcement, enums, holds, outcomes, values
@@ -56,6 +56,7 @@ def task(view: TaskView) -> task_pb2.Task:
         max_cost="" if view.caps.cost_nano is None else budget.dollars(view.caps.cost_nano),
         max_tokens=view.caps.tokens,
         plan=view.plan,
+        progress=_progress(view.progress),
     )
 
 
@@ -245,7 +246,15 @@ def _session(view: SessionView) -> session_pb2.Session:
         ended_at=values.timestamp(view.ended_us),
         exit_code=view.exit_code,
         usage=values.usage(view.usage),
+        progress=_progress(view.progress),
     )
+
+
+def _progress(said: Progress | None) -> session_pb2.Progress | None:
+    if said is None:
+        return None
+    reported_at = values.timestamp(said.reported_us)
+    return session_pb2.Progress(text=said.text, percent=said.percent, reported_at=reported_at)
 
 
 def _late_result(view: LateResultView) -> task_pb2.LateResult:

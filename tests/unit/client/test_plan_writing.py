@@ -10,6 +10,7 @@ from amplifier_swarm.plan.read import plan_of
 from amplifier_swarm.plan.source import Source
 from amplifier_swarm.plan.write import plan_document, plan_text
 from amplifier_swarm.plan.yaml_scalars import yaml_value
+from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1.operator_service_pb2 import PlannedTask
 from amplifier_swarm.v1.task_pb2 import TaskStatus
 
@@ -60,6 +61,8 @@ def random_task(rng: random.Random, number: int, *, whole: bool = False) -> Plan
         made.land = rng.random() < 0.5
         made.max_cost = rng.choice(["0", "2.5", "0.000000001", "1000000"])
         made.max_tokens = rng.choice([0, 1, 10**12])
+        made.follow_ups = rng.choice(task_pb2.FollowUps.values()[1:])
+        made.discovered_from = "1.2"
         made.estimated_hours = rng.choice([0, 1, 2.5, 0.1, 1e-7, 1e20, 99_999.5, rng.random()])
         for timeout in (made.builder_timeout, made.validator_timeout, made.stall_timeout, made.check_timeout):
             timeout.FromNanoseconds(rng.choice([10**9, 1, 100_000_001, 604_800 * 10**9]))

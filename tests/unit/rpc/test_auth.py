@@ -10,6 +10,7 @@ from support.clock import FakeClock, FakeEntropy
 from swarmd.domain.errors import TooManyStreams
 from swarmd.domain.model import Role
 from swarmd.engine.auth.tokens import TokenRegistry
+from swarmd.engine.live.session_grants import SessionGrants
 from swarmd.engine.observer import NullObserver
 from swarmd.rpc import limits
 from swarmd.rpc.auth import AuthWrapper
@@ -74,7 +75,7 @@ def wrapped(token: TokenRecord | None, *, method: str = "GetTask", decoded: list
             decoded.append(data)
         return pb.GetTaskRequest.FromString(data)
 
-    registrar = AuthWrapper(Tokens(token), NullObserver()).registrar(Server())  # type: ignore[arg-type]
+    registrar = AuthWrapper(Tokens(token), SessionGrants(lambda _: True), NullObserver()).registrar(Server())  # type: ignore[arg-type]
     handler: Any = grpc.unary_unary_rpc_method_handler(get, request_deserializer=decode)
     registrar.add_registered_method_handlers(SERVICE, {method: handler})
 

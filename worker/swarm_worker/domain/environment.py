@@ -1,6 +1,6 @@
 """The environment of sessions and checks.
 
-Invariant: a session gets the listed variables only, and never a token of the swarm.
+Invariant: a session gets the listed variables only, and no token of the swarm but its own (`execution.session_access`).
 """
 
 import re

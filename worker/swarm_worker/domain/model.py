@@ -11,6 +11,7 @@ from amplifier_swarm.vocabulary import SandboxName
 from swarm_worker.domain.changes import Change, EarlierWork, Landing
 from swarm_worker.domain.people import PersonAnswer, PersonNote, Question
 from swarm_worker.domain.sandbox import NO_LIMITS, NetworkAccess, ResourceLimits
+from swarm_worker.domain.session_tokens import SessionToken
 from swarm_worker.domain.types import LeaseId, Role, SessionId
 from swarm_worker.domain.workspaces import LandingStyle, RetryFrom, WorkspaceKind
 
@@ -267,6 +268,8 @@ class SessionStart:
     session_id: SessionId
     role: Role
     runner: str
+    # None if the session gets no token of its own.
+    token: SessionToken | None = None
 
 
 @dataclass(frozen=True, slots=True)

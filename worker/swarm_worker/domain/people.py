@@ -9,6 +9,8 @@ class Question:
 
     text: str
     options: tuple[str, ...] = ()
+    # The server's hold, if the session asked while it ran.
+    hold_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

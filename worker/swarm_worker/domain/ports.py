@@ -1,9 +1,11 @@
 """The interface through which an attempt reports to the server, independent of the wire."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from swarm_worker.domain.model import SessionEnd, SessionLogLine, SessionStart, Usage
+from swarm_worker.domain.people import PersonAnswer
 from swarm_worker.domain.types import LeaseId, StopOrder
 
 
@@ -56,6 +58,46 @@ class SessionReporter(Protocol):
 
     def report_usage(self, start: SessionStart, usage: Usage) -> None:
         """Reports the usage of the session so far, without waiting."""
+
+
+class SessionCallFailed(Exception):
+    """A call of a session that was refused; `reason` is a name of ErrorReason, or empty."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class AskedQuestion:
+    """A question that the server has stored, and how many seconds the session may wait in its place."""
+
+    hold_id: str
+    wait_s: float
+
+
+class SessionGateway(Protocol):
+    """The calls that sessions make with tokens of their own. Each raises SessionCallFailed if it is refused."""
+
+    async def set_progress(self, token: str, text: str, percent: int | None) -> None:
+        """Says how far the session is."""
+
+    async def file_task(
+        self, token: str, texts: Mapping[str, str], lists: Mapping[str, Sequence[str]]
+    ) -> Mapping[str, Any]:
+        """Files a task; returns its id, and whether it is held."""
+
+    async def read_dependencies(self, token: str, task_id: str) -> Sequence[Mapping[str, Any]]:
+        """Returns what came of the dependencies, as JSON."""
+
+    async def ask(self, token: str, text: str, options: Sequence[str]) -> AskedQuestion:
+        """Asks a person."""
+
+    async def await_answer(self, token: str, hold_id: str, *, wait_s: float) -> PersonAnswer | None:
+        """Waits for the answer to a question for a while; returns None if it has not come."""
+
+    async def add_artifact(self, token: str, name: str, file: BinaryIO, *, size: int) -> str:
+        """Stores a file for people; returns its SHA-256."""
 
 
 class LandingReporter(Protocol):

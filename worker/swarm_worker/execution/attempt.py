@@ -40,10 +40,9 @@ from swarm_worker.execution.checks import (
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.judged_work import JudgedWork, judged_paths
 from swarm_worker.execution.session import Session, SessionSpec
-from swarm_worker.execution.session_result import ERROR_CHARS, SessionResult, outcome_of_builder
+from swarm_worker.execution.session_result import ERROR_CHARS, SessionResult, outcome_of_builder, report_of
 from swarm_worker.execution.validation import ValidatorEnd, ValidatorRuns, rejection_reason
 from swarm_worker.execution.workspaces import AttemptLog, Workspace
-from swarm_worker.output.replies import read_builder_result
 from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.prompts import build
 from swarm_worker.supervision.stop_signal import Stop
@@ -98,7 +97,7 @@ class Attempt:
         before = await take_snapshot(root, task.files, programs) if self._validates else None
         built_since_s = time.time()
         built = await self._run_session(self._builder_spec())
-        report = read_builder_result(built.reply) if built.reply else None
+        report = report_of(built)
         if built.kind is not OutcomeKind.COMPLETED or (report and unfinished_reason(report)):
             await self._leave_artifacts(built)
             return replace(outcome_of_builder(built, report), builder_result=report)

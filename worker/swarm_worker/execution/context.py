@@ -7,6 +7,7 @@ from typing import Protocol
 
 from amplifier_swarm.masking import Mask
 from swarm_worker.domain.ports import ArtifactSink, SessionReporter
+from swarm_worker.execution.session_access import SessionAccess
 from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.runners.base import Runner
 from swarm_worker.sandbox.confinement import NOT_CONFINED, Confinement
@@ -48,6 +49,8 @@ class SessionContext:
     confinement: Confinement = NOT_CONFINED
     # None where no file is left for people.
     artifacts: ArtifactSink | None = None
+    # None where sessions do not reach the server.
+    access: SessionAccess | None = None
 
     def within(self, workspace: SessionFolder) -> "SessionContext":
         """Returns the context of sessions that run in that workspace."""

@@ -20,11 +20,13 @@ from swarm_worker.domain.model import (
     SessionEnd,
     Task,
 )
+from swarm_worker.domain.ports import SessionGateway
 from swarm_worker.domain.sandbox import NetworkAccess
 from swarm_worker.domain.types import LeaseId
 from swarm_worker.domain.workspaces import WorkspaceKind
 from swarm_worker.execution.attempt import Attempt
 from swarm_worker.execution.context import SessionContext
+from swarm_worker.execution.session_access import SessionAccess
 from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.execution.workspaces import SharedWorkspace, Workspace
 from swarm_worker.guard.marked import STATE_MARKER
@@ -100,14 +102,17 @@ def attempt_factory(
     throttle: StartThrottle,
     swarm_id: Callable[[], str],
     clones: "Clones | None",
+    gateway: SessionGateway | None = None,
 ) -> AttemptFactory:
     """Returns the factory of one worker; `swarm_id` is called for each attempt, since a new stream may change it.
 
-    Without `clones`, all sessions work in the project root.
+    Without `clones` all work in the project root; without `gateway` sessions do not reach the server.
     """
     session_reporter = RpcSessionReporter(reporter)
     env: Mapping[str, str] = {**setup.env, STATE_MARKER: supervisor.state_mark}
     shared = _shared_context(config, setup, env, reporter=session_reporter, fence=fence, throttle=throttle)
+    if gateway is not None:
+        shared = replace(shared, access=SessionAccess(gateway, setup.folder))
     confinement_of = _confinements(setup)
 
     def attempt(assignment: Assignment, stop: Stop) -> Attempt:

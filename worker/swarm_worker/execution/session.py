@@ -5,11 +5,12 @@ Invariant: no process is started without a go.
 
 import contextlib
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from swarm_worker.domain.environment import session_variables, task_variables
+from amplifier_swarm.text import one_line
 from swarm_worker.domain.model import (
     Assignment,
     BuilderResult,
@@ -23,27 +24,30 @@ from swarm_worker.domain.model import (
 )
 from swarm_worker.domain.names import session_id, trial_id
 from swarm_worker.domain.ports import GoAnswer
+from swarm_worker.domain.session_tokens import draw_session_token
 from swarm_worker.domain.types import Role
 from swarm_worker.execution.context import SessionContext
+from swarm_worker.execution.person_wait import PersonWait
+from swarm_worker.execution.session_access import NO_REACH, SessionReach
+from swarm_worker.execution.session_launch import prepare_launch
 from swarm_worker.execution.session_output import SessionLog, SessionOutput
 from swarm_worker.execution.session_result import (
+    ERROR_CHARS,
     SessionResult,
     SessionRun,
     closing_log_line,
     explain_spawn,
     failure_of_end,
     name_git_lock,
-    task_document,
 )
 from swarm_worker.execution.start_throttle import StartPermit
 from swarm_worker.execution.trial import NOTE, TRIAL_S, failure_after_trial, is_unclear, trial_plan
 from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.runners.base import SessionPlan
 from swarm_worker.runners.reader import OutputReader
-from swarm_worker.storage.files import write_private
 from swarm_worker.storage.private_folder import remove_private_in_thread
 from swarm_worker.supervision.guarded_run import run_guarded
-from swarm_worker.supervision.model import EndCause, Launch, RunEnd, RunLimits
+from swarm_worker.supervision.model import EndCause, RunEnd, RunLimits
 from swarm_worker.supervision.stop_signal import Stop
 
 NOT_STARTED: Final = KillReceipt()
@@ -75,7 +79,11 @@ class Session:
         self._spec = spec
         self._stop = stop
         name = session_id(assignment, spec.role, run=spec.run)
-        self._start = SessionStart(assignment.lease_id, name, spec.role, context.runner.name)
+        self._token = draw_session_token()
+        announced = self._token if context.access is not None else None
+        self._start = SessionStart(assignment.lease_id, name, spec.role, context.runner.name, announced)
+        self._reach = NO_REACH
+        self._waits = PersonWait(stop.end_program)
         self._log = SessionLog(context.reporter, self._start, mask=context.mask)
         self._private = context.folder.session_file(name, "private")
         self._task_file = context.folder.session_file(name, "task.json")
@@ -89,7 +97,16 @@ class Session:
         go = await self._await_go()
         if not go.granted:
             return SessionRun(self._result_without_go(go), None)
-        plan = self._plan()
+        async with self._open_reach() as self._reach:
+            return await self._run_turns(self._plan())
+
+    def _open_reach(self) -> AbstractAsyncContextManager[SessionReach]:
+        access, name = self._context.access, self._start.session_id
+        if access is None:
+            return contextlib.nullcontext(NO_REACH)
+        return access.opened(name, self._token.text, self._waits, self._log)
+
+    async def _run_turns(self, plan: SessionPlan) -> SessionRun:
         try:
             result = await self._run_turn(plan)
             if self._needs_trial(result):
@@ -201,12 +218,22 @@ class Session:
         self, plan: SessionPlan, output: SessionOutput, *, timeout_s: float, permit: StartPermit
     ) -> RunEnd:
         try:
-            launch = self._prepare_launch(plan)
+            launch = prepare_launch(
+                self._context,
+                self._assignment,
+                plan,
+                task_file=self._task_file,
+                private=self._private,
+                builder_result=self._spec.builder_result,
+                reach=self._reach,
+            )
             self._log.note(self._opening_line(plan))
             self._log.prompt(plan.prompt)
             ended = await run_guarded(
                 launch,
-                limits=RunLimits(timeout_s, self._context.stall_s, self._context.grace_s),
+                limits=RunLimits(
+                    timeout_s, self._context.stall_s, self._context.grace_s, self._waits.waited_s
+                ),
                 fence=self._context.fence,
                 stop=self._stop,
                 sink=output,
@@ -226,39 +253,17 @@ class Session:
         known_as = "" if name == plan.session_id else f", its id there is {name}"
         return f"{plan.role} session started, runner {runner.name}{known_as}"
 
-    def _prepare_launch(self, plan: SessionPlan) -> Launch:
-        """Writes the files that the session reads and returns its launch.
-
-        Raises: OSError if a file can't be written.
-        """
-        write_private(plan.prompt_file, plan.prompt)
-        write_private(self._task_file, task_document(plan.task, self._spec.builder_result))
-        runner = self._context.runner
-        runner.prepare(plan)
-        variables = session_variables(
-            plan.session_id, role=plan.role, prompt_file=plan.prompt_file, task_file=self._task_file
-        )
-        launch = Launch(
-            argv=runner.argv(plan),
-            cwd=plan.project_root,
-            env={
-                **self._context.env,
-                **task_variables(self._assignment, project_root=plan.project_root),
-                **variables,
-            },
-            lock=self._context.folder.guard_lock(plan.session_id),
-            stdin=runner.stdin(plan),
-            umask=self._context.umask,
-            hidden=self._context.hidden,
-            reads=(plan.prompt_file, self._task_file),
-        )
-        return self._context.confinement.confine(launch, self._private)
-
     def _result(
         self, ended: RunEnd, output: SessionOutput, reader: OutputReader, *, timeout_s: float
     ) -> SessionResult:
         receipt = replace(ended.receipt, last_output=output.last_output)
         ordered = self._stop.order is not None
+        parked = self._waits.parked
+        if parked is not None and not ordered and ended.cause is EndCause.ORDER:
+            asks = Failure(FailureClass.BUILDER_BLOCKED, one_line(f"it asks: {parked.text}", ERROR_CHARS))
+            return SessionResult(
+                OutcomeKind.FAILED, self._log, failure=asks, receipt=receipt, question=parked
+            )
         # An order that came after the session's own end does not change its result.
         if ended.cause in (EndCause.ORDER, EndCause.FENCE) or (ordered and ended.cause is not EndCause.EXIT):
             return SessionResult(OutcomeKind.STOPPED, self._log, receipt=receipt)

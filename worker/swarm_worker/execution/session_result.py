@@ -17,9 +17,11 @@ from swarm_worker.domain.model import (
     SessionEnd,
     Task,
 )
+from swarm_worker.domain.people import Question
 from swarm_worker.domain.reply_rules import names_blockers, unfinished_reason
 from swarm_worker.domain.types import Role
 from swarm_worker.execution.session_output import SessionLog
+from swarm_worker.output.replies import read_builder_result
 from swarm_worker.runners.executables import start_fault
 from swarm_worker.runners.reader import Report
 from swarm_worker.supervision.model import EndCause, Launch, RunEnd
@@ -39,6 +41,8 @@ class SessionResult:
     receipt: KillReceipt | None = None
     # True if the output shows that a model was reached.
     reached_model: bool = False
+    # The session has asked while it ran, and was ended to wait for the answer.
+    question: Question | None = None
 
 
 class SessionRun(NamedTuple):
@@ -128,3 +132,10 @@ def outcome_of_builder(built: SessionResult, report: BuilderResult | None) -> Ou
     if built.kind in (OutcomeKind.STOPPED, OutcomeKind.DECLINED):
         return Outcome(built.kind, kill_receipt=built.receipt)
     return Outcome(OutcomeKind.FAILED, failure=failure, kill_receipt=built.receipt)
+
+
+def report_of(built: SessionResult) -> BuilderResult | None:
+    """Returns what a builder says of its work; of one that was ended for its question, the question."""
+    if built.question is not None:
+        return BuilderResult(status="blocked", questions=(built.question,))
+    return read_builder_result(built.reply) if built.reply else None

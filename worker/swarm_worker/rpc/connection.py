@@ -17,11 +17,13 @@ from amplifier_swarm.channel import Endpoint, dial
 from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import ProgramExit
 from amplifier_swarm.file_changes import FileChanges
+from amplifier_swarm.v1.session_service_pb2_grpc import SessionServiceStub
 from amplifier_swarm.v1.worker_service_pb2_grpc import WorkerServiceStub
 from swarm_worker.config import WorkerConfig
 from swarm_worker.storage.state_dir import StateFolder
 
 if TYPE_CHECKING:  # this class exists for type checkers only
+    from amplifier_swarm.v1.session_service_pb2_grpc import SessionServiceAsyncStub
     from amplifier_swarm.v1.worker_service_pb2_grpc import WorkerServiceAsyncStub
 
 # The time that calls of a replaced channel get: those that wait for the right to land take longest.
@@ -33,14 +35,26 @@ _log = structlog.get_logger()
 class ServerConnection:
     """The methods of a server, and the metadata that each call must pass."""
 
-    def __init__(self, service: "WorkerServiceAsyncStub", metadata: tuple[tuple[str, str], ...]) -> None:
+    def __init__(
+        self,
+        service: "WorkerServiceAsyncStub",
+        metadata: tuple[tuple[str, str], ...],
+        sessions: "SessionServiceAsyncStub | None" = None,
+    ) -> None:
         self._service = service
         self._metadata = metadata
+        self._sessions = sessions
 
     @property
     def service(self) -> "WorkerServiceAsyncStub":
         """The methods, of the newest channel."""
         return self._service
+
+    @property
+    def sessions(self) -> "SessionServiceAsyncStub":
+        """The methods for sessions, of the newest channel; the worker's own token opens none of them."""
+        assert self._sessions is not None
+        return self._sessions
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -61,7 +75,9 @@ class DialledConnection(ServerConnection):
         self._endpoint = endpoint
         self._channel = dial(endpoint)
         self._closing: set[asyncio.Task[None]] = set()
-        super().__init__(WorkerServiceStub(self._channel), endpoint.metadata)
+        super().__init__(
+            WorkerServiceStub(self._channel), endpoint.metadata, SessionServiceStub(self._channel)
+        )
         if endpoint.token_file is not None:
             self._read_token(endpoint.token_file)
 
@@ -86,6 +102,7 @@ class DialledConnection(ServerConnection):
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
         self._channel, self._service = channel, WorkerServiceStub(channel)
+        self._sessions = SessionServiceStub(channel)
 
     def _read_token(self, file: Path) -> None:
         try:

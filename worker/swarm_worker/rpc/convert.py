@@ -4,6 +4,7 @@ Invariant: text leaves here as valid UTF-8 and within its bounds.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from google.protobuf import duration_pb2, timestamp_pb2
@@ -30,14 +31,17 @@ _KINDS: Final = {kind: session_pb2.LogKind.Value(f"LOG_KIND_{kind.name}") for ki
 
 def session_start(start: model.SessionStart) -> worker_service_pb2.SessionRecord:
     """Returns the request for the go of a session."""
-    return worker_service_pb2.SessionRecord(
+    record = worker_service_pb2.SessionRecord(
         lease_id=start.lease_id, session_id=start.session_id, role=_ROLES[start.role], runner=start.runner
     )
+    if start.token is not None:
+        record.token_id, record.token_hash = start.token.token_id, start.token.secret_hash
+    return record
 
 
 def session_end(end: model.SessionEnd) -> worker_service_pb2.SessionRecord:
     """Returns the report of a session's end."""
-    record = session_start(end.start)
+    record = session_start(replace(end.start, token=None))
     record.end.CopyFrom(worker_service_pb2.SessionEnd(exit_code=end.exit_code, usage=usage(end.usage)))
     return record
 
@@ -105,7 +109,9 @@ def _builder_result(result: model.BuilderResult) -> session_pb2.BuilderResult:
         answers=[_finding_answer(answer) for answer in result.answers[:ITEMS]],
         questions=[
             session_pb2.Question(
-                text=_cut(asked.text, ISSUE_CHARS), options=_cut_items(asked.options[:OPTIONS])
+                text=_cut(asked.text, ISSUE_CHARS),
+                options=_cut_items(asked.options[:OPTIONS]),
+                hold_id=asked.hold_id,
             )
             for asked in result.questions[:QUESTIONS]
         ],

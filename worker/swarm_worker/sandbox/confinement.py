@@ -107,8 +107,12 @@ class Confinement:
 
     def _bindings(self, launch: Launch, home: Path) -> Iterator[Binding]:
         path = launch.env.get("PATH", os.defpath)
-        programs = program_paths(launch.argv[0], path=path, home=home, trusted=self._is_trusted)
         on_path = folders_on_path(path, home, self._is_trusted)
+        programs = [
+            place
+            for program in (launch.argv[0], *launch.programs)
+            for place in program_paths(program, path=path, home=home, trusted=self._is_trusted)
+        ]
         places = {each for each in (*on_path, *programs) if self._is_trusted(each)}
         for each in sorted(places):
             # A link in a folder that is shown can't be a mount point: its end may not be there yet.

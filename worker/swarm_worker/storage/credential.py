@@ -8,12 +8,11 @@ In the state folder, each readable by this user alone:
 - `credential`: known to the server.
 """
 
-import binascii
-import os
 from contextlib import suppress
 from typing import Final, NamedTuple
 
 from amplifier_swarm.light_imports import random_id
+from swarm_worker.domain.session_tokens import draw_secret
 from swarm_worker.storage.files import write_durably
 from swarm_worker.storage.state_dir import StateFolder
 
@@ -50,12 +49,7 @@ def draw_credential(folder: StateFolder, join_token: str) -> OwnCredential:
     """Returns the credential to ask for: the one of an exchange that broke off, else a new one, stored durably."""
     found = _read(folder, DRAWN, join_token)
     if found is None:
-        secret = (
-            binascii.b2a_base64(os.urandom(32), newline=False)
-            .decode()
-            .translate({43: "-", 47: "_", 61: None})
-        )
-        text = f"swt1_worker_{random_id()[:12]}_{secret}"
+        text = f"swt1_worker_{random_id()[:12]}_{draw_secret()}"
         found = OwnCredential(text, folder.instance, _id_of(join_token))
         write_durably(folder.path / DRAWN, f"{' '.join(found)}\n".encode())
     return found

@@ -18,28 +18,32 @@ class LimitsWatch:
         self._limits = limits
         self._sink = sink
         self._on_exceeded = on_exceeded
-        self._last_output = time.monotonic()
+        self._last_output = self._now()
         self._repeats = False
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Starts the time of the whole run."""
-        self._check(time.monotonic() + self._limits.timeout_s)
+        self._check(self._now() + self._limits.timeout_s)
 
     def note_output(self, *, is_new: bool = True) -> None:
         """Restarts the time without output, unless the output only repeats what was printed before."""
         self._repeats = not is_new
         if is_new:
-            self._last_output = time.monotonic()
+            self._last_output = self._now()
 
     def cancel(self) -> None:
         """Stops the timer."""
         if self._timer is not None:
             self._timer.cancel()
 
+    def _now(self) -> float:
+        """Returns the time, which stands still while the program waits for a person."""
+        return time.monotonic() - self._limits.paused_s()
+
     def _check(self, deadline: float) -> None:
         """Reports a limit that is exceeded, or schedules the next check for the earliest time when one can be."""
-        limits, now = self._limits, time.monotonic()
+        limits, now = self._limits, self._now()
         stall_s = limits.stall_s * self._sink.stall_factor if limits.stall_s else math.inf
         if now >= deadline:
             self._on_exceeded(EndCause.TIMEOUT, "")

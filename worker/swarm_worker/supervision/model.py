@@ -1,7 +1,7 @@
 """Values of a guarded run: the program, its limits, its end."""
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -46,6 +46,8 @@ class Launch:
     # What a session in a mount namespace of its own does not see, and files that it reads all the same.
     hidden: HiddenPaths = NOTHING_HIDDEN
     reads: Sequence[Path] = ()
+    # Other programs that it starts, which a sandbox has to show.
+    programs: Sequence[str] = ()
     limits: ResourceLimits = NO_LIMITS
     # Whether `argv` starts a sandbox around the program.
     wrapped: bool = False
@@ -60,6 +62,8 @@ class RunLimits:
     timeout_s: float
     stall_s: float
     grace_s: float
+    # Returns how long the program has waited for a person until now, which counts for no limit.
+    paused_s: Callable[[], float] = float
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,11 @@ class Stop:
         if self._kill is not None:
             self._kill(self._grace)
 
+    def end_program(self) -> None:
+        """Ends the program that runs now with its grace period, and not the attempt; does nothing between programs."""
+        if self._kill is not None:
+            self._kill(self._grace_s)
+
     @contextmanager
     def on_order(self, kill: KillHandler) -> Iterator[None]:
         """Calls `kill` for each new order inside the context, and at once if there is an order already."""

@@ -4,10 +4,10 @@ Invariant: an artifact is in the database only while its content is on the disk,
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, TypeAlias
 
 from swarmd.domain.artifacts import ArtifactLimits, ArtifactRecord, ArtifactUpload, UploadAnswer, refusal
 from swarmd.domain.errors import ArtifactNotFound, ArtifactRefused, InvalidRequest, StorageFull
@@ -16,10 +16,14 @@ from swarmd.engine.attempts import leases
 from swarmd.engine.ports import Clock
 from swarmd.engine.tasks import lookup
 from swarmd.store import artifacts
+from swarmd.store.attempts import LeaseRecord
 from swarmd.store.database import Database
 from swarmd.store.file.artifact_folder import SETTLED_S, ArtifactDraft, ArtifactFolder
 from swarmd.store.file.connections import beside
 from swarmd.store.transaction import ReadTx, Tx
+
+# Finds the attempt that an artifact belongs to, None if its lease was never given.
+FindAttempt: TypeAlias = Callable[[ReadTx], LeaseRecord | None]
 
 FOLDER: Final = ".artifacts"
 # The most rows of one write, so that it holds up no other for long.
@@ -60,13 +64,18 @@ class Artifacts:
         # The bytes of uploads that are under way.
         self._reserved = 0
 
-    async def store(self, upload: ArtifactUpload, chunks: AsyncIterator[bytes]) -> UploadAnswer:
+    async def store(
+        self, upload: ArtifactUpload, chunks: AsyncIterator[bytes], *, attempt: FindAttempt | None = None
+    ) -> UploadAnswer:
         """Stores an artifact, or returns an order if the worker does not hold the lease.
+
+        With `attempt`, that attempt gets it, whatever worker and lease the upload names.
 
         Raises:
             ArtifactRefused: a limit is reached. InvalidRequest: the content has another size. StorageFull.
         """
-        answer = await self._db.read(partial(self._admit, upload=upload, reserved=self._reserved))
+        find = attempt or partial(leases.find, worker=upload.worker, lease_id=upload.lease_id)
+        answer = await self._db.read(partial(self._admit, upload=upload, find=find, reserved=self._reserved))
         if answer.order is not None:
             return answer
         self._reserved += upload.size
@@ -77,7 +86,7 @@ class Artifacts:
                 await asyncio.to_thread(self._folder.keep, draft, sha256)
             finally:
                 draft.discard()
-            return await self._db.write(partial(self._store, upload=upload, sha256=sha256))
+            return await self._db.write(partial(self._store, upload=upload, find=find, sha256=sha256))
         except OSError as error:
             raise StorageFull(error.strerror or str(error), what="the artifact") from error
         finally:
@@ -128,9 +137,9 @@ class Artifacts:
         removed, lost = await asyncio.to_thread(self._sweep, known, older_than_s)
         return Upkeep(expired, removed, lost)
 
-    def _admit(self, tx: ReadTx, upload: ArtifactUpload, reserved: int) -> UploadAnswer:
+    def _admit(self, tx: ReadTx, upload: ArtifactUpload, find: FindAttempt, reserved: int) -> UploadAnswer:
         """Checks lease and limits; `reserved` bytes are promised to other uploads."""
-        record = leases.find(tx, upload.worker, upload.lease_id)
+        record = find(tx)
         if record is None or record.outcome is not None:
             return UploadAnswer(order=leases.abandon_order(upload.lease_id))
         usage = artifacts.usage(tx, record.lease, upload.name)
@@ -139,9 +148,9 @@ class Artifacts:
             raise ArtifactRefused(upload.name, problem)
         return UploadAnswer()
 
-    def _store(self, tx: Tx, upload: ArtifactUpload, sha256: str) -> UploadAnswer:
-        answer = self._admit(tx, upload, 0)
-        record = leases.find(tx, upload.worker, upload.lease_id)
+    def _store(self, tx: Tx, upload: ArtifactUpload, find: FindAttempt, sha256: str) -> UploadAnswer:
+        answer = self._admit(tx, upload, find, 0)
+        record = find(tx)
         if answer.order is not None or record is None:
             return answer
         artifacts.put(tx, record.lease.attempt_key, upload, sha256)

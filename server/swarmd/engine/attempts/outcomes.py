@@ -19,7 +19,7 @@ from swarmd.domain.decision import (
     release,
 )
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.holds import NewHold, RejectedWork, no_progress
+from swarmd.domain.holds import Hold, NewHold, RejectedWork, no_progress
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import (
     AttemptOutcome,
@@ -44,7 +44,7 @@ from swarmd.engine.live.retry_timers import RetryTimers
 from swarmd.engine.live.state import LiveState
 from swarmd.engine.live.wakeups import Wakeups
 from swarmd.engine.ports import Entropy
-from swarmd.engine.tasks import late_results
+from swarmd.engine.tasks import holding, late_results
 from swarmd.engine.tasks.transitions import apply
 from swarmd.store import attempts, holds, landings, tasks
 from swarmd.store.attempts import LeaseRecord
@@ -158,11 +158,12 @@ class Outcomes:
     ) -> Task:
         """Writes a decision: the end of the attempt, the transition of the task, and all that follows from both."""
         lease = record.lease
+        parked = _park(tx, record, decision)
         _end_attempt(tx, lease, decision, outcome)
         wake_queue(tx, self._wakeups, record)
         if decision.archives and outcome is not None:
             late_results.archive(tx, lease, record.task, outcome)
-        if decision.hold is not None:
+        if decision.hold is not None and parked is None:
             holds.begin(tx, lease.task_key, decision.hold, attempt=lease.number)
         task = apply(
             tx,
@@ -174,6 +175,8 @@ class Outcomes:
             detail=decision.detail or self._note(lease.worker, decision.transition, outcome),
             **_with_start(decision),
         )
+        if parked is not None and parked.answer:  # it has come while the session was being ended
+            task = holding.free(tx, task, actor=parked.ended_by, answer=parked.answer)
         if decision.update.get("backoff_s"):
             self._retry_timers.start_on_commit(tx, task.key, task.backoff_s)
         self._dispatcher.mark_free_by_name(lease.worker)
@@ -227,6 +230,17 @@ def _with_start(decision: Decision) -> TaskUpdate:
     if decision.ended_as in (AttemptOutcome.RELEASED, AttemptOutcome.LOST):
         return decision.update
     return {**decision.update, "retry_from": None}
+
+
+def _park(tx: Tx, record: LeaseRecord, decision: Decision) -> Hold | None:
+    """Lets the question that the session has asked in place hold the task; returns it, None if it asked none."""
+    if decision.hold is None or not decision.hold.asked:
+        return None
+    asked = holds.in_place(tx, record.lease.task_key, attempt=record.lease.number)
+    if asked is None or asked.hold_id != decision.hold.asked:
+        return None
+    holds.park(tx, asked)
+    return asked
 
 
 def _stuck(tx: Tx, record: LeaseRecord, outcome: Outcome) -> NewHold | None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import (
+    Lease,
     LeaseId,
     Order,
     OrderAction,
@@ -16,6 +17,7 @@ from swarmd.domain.model import (
     WorkerName,
 )
 from swarmd.domain.runner_kind import REHEARSAL_RUNNER
+from swarmd.domain.session_grants import AnnouncedToken, SessionGrant
 from swarmd.domain.session_ids import belongs_to
 from swarmd.engine.attempts import leases, overspending
 from swarmd.engine.live.state import LiveState
@@ -37,6 +39,7 @@ class SessionStart:
     session_id: str
     role: SessionRole
     runner: str
+    token: AnnouncedToken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +115,7 @@ class Sessions:
             if not belongs_to(start.session_id, lease):
                 return leases.abandon_order(start.lease_id)
             sessions.rename(tx, known)
-        if start.runner != REHEARSAL_RUNNER and not self._live.real_work:
-            swarm.set_real_work(tx)  # before the deferred writes, which it would flush
-            self._live.note_real_work()  # before the commit, so that a group of starts writes it once
-        sessions.add(tx, lease, session_id=start.session_id, role=start.role, runner=start.runner)
+        self._store(tx, lease, start)
         started_us = task.started_us
         if task.status is TaskStatus.CLAIMED:
             started_us = tx.now_us
@@ -135,6 +135,18 @@ class Sessions:
         tx.after_commit(partial(self._live.start_lease, lease))
         return None
 
+    def _store(self, tx: Tx, lease: Lease, start: SessionStart) -> None:
+        """Stores a session that has its go, and lets it act by its token from the commit on."""
+        if start.runner != REHEARSAL_RUNNER and not self._live.real_work:
+            swarm.set_real_work(tx)  # before the deferred writes, which it would flush
+            self._live.note_real_work()  # before the commit, so that a group of starts writes it once
+        sessions.add(
+            tx, lease, session_id=start.session_id, role=start.role, runner=start.runner, token=start.token
+        )
+        if start.token is not None:
+            grant = SessionGrant(start.token, start.session_id, start.role, lease)
+            tx.after_commit(partial(self._live.grants.give, grant))
+
     def record_end(self, tx: Tx, worker: WorkerName, end: SessionEnd) -> Order | None:
         """Stores the end of a session, also under a lease that has ended; returns an order if the lease has."""
         record, session = _find(tx, worker, end.lease_id, end.session_id)
@@ -144,6 +156,7 @@ class Sessions:
         overspending.stop_if_passed(tx, self._live, record)
         if session.ended_us is None:
             sessions.end(tx, session, exit_code=end.exit_code)
+            tx.after_commit(partial(self._live.grants.end_grant, record.lease, end.session_id))
             lasted_s = seconds_since(session.started_us, tx.now_us)
             tx.after_commit(partial(self._observer.session_ended, session.role, lasted_s))
             task = record.task

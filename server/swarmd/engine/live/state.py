@@ -23,6 +23,7 @@ from swarmd.domain.model import (
 from swarmd.domain.runner_kind import is_barred
 from swarmd.engine.live.mailbox import Mailbox, WorkerNotice
 from swarmd.engine.live.provider_holds import ProviderHolds
+from swarmd.engine.live.session_grants import SessionGrants
 from swarmd.engine.ports import Clock
 
 _Key = tuple[TaskKey, int]
@@ -87,6 +88,7 @@ class LiveState:
         self._leases: dict[_Key, LiveLease] = {}
         self.workers: dict[WorkerName, ConnectedWorker] = {}
         self.provider_holds = ProviderHolds(clock)
+        self.grants = SessionGrants(self.may_act)
         # A session that is not a rehearsal has run in this database.
         self.real_work = False
         self.done = False
@@ -124,6 +126,7 @@ class LiveState:
     def end_lease(self, lease: Lease, *, order: OrderAction | None = None, cause: str = "") -> None:
         """Removes the lease and, if `order` is given, sends that order to the worker."""
         found = self._leases.pop((lease.task_key, lease.number), None)
+        self.grants.end_grant(lease)
         if order is not None and found is not None and found.lease_id is not None:
             self._send(lease.worker, Order(found.lease_id, order, cause))
 
@@ -141,6 +144,11 @@ class LiveState:
         found = self._leases.get((lease.task_key, lease.number))
         if found is not None and found.order is None:
             self.order(lease, OrderAction.ABANDON, cause)
+
+    def may_act(self, lease: Lease) -> bool:
+        """Returns whether sessions of the lease may still change something: it is open, and not ordered to end."""
+        found = self._leases.get((lease.task_key, lease.number))
+        return found is not None and found.order is None and found.lease.epoch == lease.epoch
 
     def leases(self) -> Sequence[LiveLease]:
         """Returns the open leases."""

@@ -12,6 +12,11 @@ from typing import Final
 EVENTS: Final = ""
 
 
+def question_subject(hold_id: str) -> str:
+    """Returns the subject of those who wait for the answer to a question. No task has such an id."""
+    return f"?{hold_id}"
+
+
 class SubscriberKind(StrEnum):
     """The kinds of subscribers."""
 

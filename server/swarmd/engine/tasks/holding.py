@@ -87,8 +87,26 @@ def answer(tx: Tx, name: str, *, hold_id: str, text: str, option: int, actor: st
         if given != asked.answer:
             raise HoldRefused(task.task_id, _settled(asked))
         return task.key
-    free(tx, task, actor=actor, answer=given)
+    if asked.in_place:
+        _answer_in_place(tx, task, asked, given, actor)
+    else:
+        free(tx, task, actor=actor, answer=given)
     return task.key
+
+
+def _answer_in_place(tx: Tx, task: Task, asked: Hold, given: str, actor: str) -> None:
+    """Answers a question whose session waits for it; the task goes on without a change of its status."""
+    holds.answer_in_place(tx, asked, ended_by=actor, answer=given)
+    said = f"answered: {given[:SHOWN_CHARS]}"
+    events.append(
+        tx,
+        EventKind.QUESTION_ANSWERED,
+        task_id=task.task_id,
+        status=task.status,
+        attempt=task.attempt,
+        session_id=asked.held_by,
+        cause=f"{said} ({actor})" if actor else said,
+    )
 
 
 def note(tx: Tx, name: str, *, text: str, actor: str) -> TaskKey:
@@ -115,12 +133,12 @@ def note(tx: Tx, name: str, *, text: str, actor: str) -> TaskKey:
     return task.key
 
 
-def free(tx: Tx, task: Task, *, actor: str, answer: str = "", said: str = "no longer held") -> None:
-    """Ends the hold of a task, with the answer if it is a question."""
+def free(tx: Tx, task: Task, *, actor: str, answer: str = "", said: str = "no longer held") -> Task:
+    """Ends the hold of a task, with the answer if it is a question; returns the task."""
     holds.end(tx, task.key, ended_by=actor, answer=answer)
     said = f"answered: {answer}" if answer else said
     detail = f"{said} ({actor})" if actor else said
-    apply(tx, task, Transition.UNHOLD, EventKind.TASK_UNHELD, detail=detail)
+    return apply(tx, task, Transition.UNHOLD, EventKind.TASK_UNHELD, detail=detail)
 
 
 def _other_way(task: Task, kind: HoldKind) -> str:

@@ -182,8 +182,8 @@ def _without_start_hold(tx: Tx, task: Task, *, unmet: int) -> TaskStatus:
     if task.status is not TaskStatus.HELD or (not unmet and awaits_start(task)):
         return task.status
     lasting = holds.lasting(tx, task.key)
-    if lasting is None or lasting.point is not ApprovalPoint.BEFORE_START:
-        return task.status
+    if lasting is None or lasting.point is not ApprovalPoint.BEFORE_START or lasting.held_by:
+        return task.status  # a follow-up waits for its approval whatever becomes of its dependencies
     holds.end(tx, task.key)
     return advance(task.task_id, task.status, Transition.BLOCK)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from swarmd.domain import placement
 from swarmd.domain.budget import Caps
@@ -13,6 +14,14 @@ from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, SessionRole, Task, TaskKey, Usage
 from swarmd.store import definition_json, holds
 from swarmd.store.transaction import ReadTx, Row
+
+
+class Progress(NamedTuple):
+    """The last that a session said about its progress, and when."""
+
+    text: str
+    percent: int | None
+    reported_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,8 @@ class TaskView:
     took_us: int | None
     # The plan whose budget it shares; empty if it shares none.
     plan: str
+    # Of its running session; None if that said nothing.
+    progress: Progress | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,7 @@ class SessionView:
     ended_us: int | None
     exit_code: int | None
     usage: Usage
+    progress: Progress | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +153,7 @@ def claimed_definition(tx: ReadTx, task: Task) -> TaskDefinition:
 
 def attempts(tx: ReadTx, key: TaskKey) -> Sequence[AttemptView]:
     """Returns all attempts of a task, the earliest first."""
-    sessions: dict[int, list[SessionView]] = {}
-    for attempt_key, session_id, role, runner, started_us, ended_us, exit_code, *used in tx.all(
-        "view_sessions", key=key
-    ):
-        view = SessionView(
-            session_id, SessionRole(role), runner, started_us, ended_us, exit_code, Usage(*used)
-        )
-        sessions.setdefault(attempt_key, []).append(view)
+    sessions = _sessions(tx, key)
     late: dict[int, list[LateResultView]] = {}
     for attempt_key, received_us, kind, failure, error, report in tx.all("view_late_results", key=key):
         result = LateResultView(received_us, OutcomeKind(kind), _failure(failure), error, report)
@@ -190,6 +195,30 @@ def totals(tx: ReadTx) -> Totals:
     )
 
 
+def _sessions(tx: ReadTx, key: TaskKey) -> Mapping[int, Sequence[SessionView]]:
+    """Returns all sessions of a task, by the keys of their attempts."""
+    sessions: dict[int, list[SessionView]] = {}
+    for attempt_key, session_id, role, runner, started_us, ended_us, exit_code, *used, said in tx.all(
+        "view_sessions", key=key
+    ):
+        view = SessionView(
+            session_id,
+            SessionRole(role),
+            runner,
+            started_us,
+            ended_us,
+            exit_code,
+            Usage(*used),
+            _progress(said),
+        )
+        sessions.setdefault(attempt_key, []).append(view)
+    return sessions
+
+
+def _progress(said: str | None) -> Progress | None:
+    return None if said is None else Progress(*json.loads(said))
+
+
 def _failure(name: str | None) -> FailureClass | None:
     return None if name is None else FailureClass(name)
 
@@ -199,38 +228,16 @@ def _task(row: Row) -> TaskView:
         key, task_id, name, status, phase, type_, priority, attempt, max_retries, worker, builder_session_id,
         validator_session_id, last_error, failure, cause, estimated_hours, created_us, started_us, completed_us,
         input_tokens, output_tokens, cost_nano, dependencies, kill_receipt, rehearsed, landed, kept_ref, starts_at,
-        work_of, max_cost_nano, max_tokens, hold, took_us, plan,
+        work_of, max_cost_nano, max_tokens, hold, took_us, plan, progress,
     ) = row  # fmt: skip
     return TaskView(
-        key=TaskKey(key),
-        task_id=task_id,
-        name=name,
-        status=TaskStatus(status),
-        phase=phase,
-        type=type_,
-        priority=priority,
-        attempt=attempt,
-        max_retries=max_retries,
-        worker=worker,
-        builder_session_id=builder_session_id,
-        validator_session_id=validator_session_id,
-        last_error=last_error,
-        failure_class=_failure(failure),
-        cause=cause,
-        estimated_hours=estimated_hours,
-        created_us=created_us,
-        started_us=started_us,
-        completed_us=completed_us,
-        usage=Usage(input_tokens, output_tokens, cost_nano),
+        key=TaskKey(key), task_id=task_id, name=name, status=TaskStatus(status), phase=phase, type=type_,
+        priority=priority, attempt=attempt, max_retries=max_retries, worker=worker,
+        builder_session_id=builder_session_id, validator_session_id=validator_session_id, last_error=last_error,
+        failure_class=_failure(failure), cause=cause, estimated_hours=estimated_hours, created_us=created_us,
+        started_us=started_us, completed_us=completed_us, usage=Usage(input_tokens, output_tokens, cost_nano),
         dependencies=[(task_id, TaskStatus(status)) for task_id, status in json.loads(dependencies)],
-        kill_receipt=kill_receipt,
-        rehearsed=bool(rehearsed),
-        landed=landed,
-        kept_ref=kept_ref or "",
-        starts_at=StartPoint(starts_at),
-        work_of=work_of,
-        caps=Caps(max_cost_nano, max_tokens),
-        hold=None if hold is None else holds.from_row(json.loads(hold)),
-        took_us=took_us,
-        plan=plan,
-    )
+        kill_receipt=kill_receipt, rehearsed=bool(rehearsed), landed=landed, kept_ref=kept_ref or "",
+        starts_at=StartPoint(starts_at), work_of=work_of, caps=Caps(max_cost_nano, max_tokens), hold=None if hold is
+        None else holds.from_row(json.loads(hold)), took_us=took_us, plan=plan, progress=_progress(progress),
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Final
 
-from swarmd.domain import caller_errors, errors
+from swarmd.domain import caller_errors, errors, session_errors
 
 
 class HttpRefusal(errors.SwarmError):
@@ -132,6 +132,7 @@ STATUS: Final[dict[type[errors.SwarmError], int]] = {
     errors.InvalidRequest: 400,
     errors.InvalidStatus: 409,
     errors.HoldRefused: 409,
+    session_errors.FollowUpRefused: 409,
     errors.TasksActive: 409,
     errors.WorkerConnected: 409,
     errors.WorkerNameTaken: 409,
@@ -143,6 +144,7 @@ STATUS: Final[dict[type[errors.SwarmError], int]] = {
     errors.StorageFailed: 503,
     caller_errors.TokenInvalid: 401,
     caller_errors.TokenExpired: 401,
+    session_errors.SessionOver: 401,
     caller_errors.JoinRefused: 403,
     caller_errors.RoleDenied: 403,
     caller_errors.LoginExpired: 401,

@@ -99,7 +99,9 @@ SCHEMAS: Final[dict[str, Schema]] = {
         kill_receipt=_or_null(_ref("KillReceipt")), rehearsed=FLAG, landed=_or_null(_ref("Landing")),
         kept_ref=_NULL_TEXT, starts_at=_enum(StartPoint), work_of=_or_null(INTEGER),
         hold=_or_null(_ref("Hold")), max_cost=_NULL_TEXT, max_tokens=_or_null(INTEGER), plan=_NULL_TEXT,
+        progress=_or_null(_ref("Progress")),
     ),
+    "Progress": _object(text=TEXT, percent=_or_null(INTEGER), reported_at=_NULL_TIME),
     "Hold": _object(
         hold_id=TEXT, kind=_enum(HoldKind), text=TEXT, options=TEXTS, attempt=_or_null(INTEGER),
         held_by=_NULL_TEXT, since=_NULL_TIME, ended_at=_NULL_TIME, ended_by=_NULL_TEXT, answer=_NULL_TEXT,
@@ -129,6 +131,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Session": _object(
         session_id=TEXT, role=_enum(SessionRole), runner=_NULL_TEXT, started_at=_NULL_TIME,
         ended_at=_NULL_TIME, exit_code=_or_null(INTEGER), usage=_ref("Usage"),
+        progress=_or_null(_ref("Progress")),
     ),
     "Finding": _object(finding_id=_NULL_TEXT, file=_NULL_TEXT, issue=TEXT, severity=_NULL_TEXT),
     "FindingAnswer": _object(

@@ -1,0 +1,1 @@
+"""`swarmctl mcp`: the swarm as tools and resources of the Model Context Protocol."""
