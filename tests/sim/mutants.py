@@ -416,12 +416,12 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     paused_runners_are_given_tasks: (HARSH, 0),
     answers_count_for_any_hold: (replace(HARSH, asking=0.5), 0),
     work_counts_unseen: (APPROVING, 0),
-    starts_are_approved_for_good: (APPROVING, 4),
+    starts_are_approved_for_good: (APPROVING, 1),
     losses_count_as_failures: (HARSH, 0),
     builders_pay_for_their_judges: (HARSH, 9),
     late_results_always_count: (SLOW, 23),
     overtaken_requests_count: (OVERTAKING, 2),
-    worker_without_fence: (SLOW, 4),
+    worker_without_fence: (SLOW, 2),
     worker_without_go: (HARSH, 0),
     outbox_keeps_nothing: (SLOW, 1),
     beats_are_not_obeyed: (HARSH, 10),
@@ -439,7 +439,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     kept_work_lands_under_a_claim: (LANDING, 0),
     missing_work_fails_its_task: (LANDING, 9),
     claims_ignore_reservations: (FUNDED, 0),
-    restarts_free_what_waits_for_money: (FUNDED, 0),
+    restarts_free_what_waits_for_money: (FUNDED, 15),
 }
 TRIES: Final = 100
 
