@@ -1,4 +1,4 @@
-import { clock, plural } from "../text/format.ts";
+import { clock } from "../text/format.ts";
 import type { Span } from "./markdown.ts";
 import type { LogRow } from "./rows.ts";
 
@@ -66,7 +66,10 @@ export function LogRowView({ row, open, toggle, linked, link }: LogRowProps) {
         {row.folds > 0 ? (
           <button type="button" class="log-fold" aria-expanded={open} onClick={toggle}>
             <span class="log-folded">{row.text}</span>
-            <span class="dim"> {open ? "▾" : `▸ ${plural(row.folds, "more line")}`}</span>
+            <span class="dim">
+              {open ? " ▾" : ` ▸ ${row.folds}`}
+              {!open && <span class="wide-only"> {row.folds === 1 ? "more line" : "more lines"}</span>}
+            </span>
           </button>
         ) : (
           row.spans.map((span, at) => <LogSpan key={at} span={span} />)
