@@ -129,6 +129,9 @@ def test_axe_finds_nothing_on_any_page(themed: DashboardPage, dashboard: Dashboa
 def test_a_phone_has_help_and_the_way_out(dashboard_page: DashboardPage) -> None:
     page = dashboard_page.page
     page.set_viewport_size({"width": 390, "height": 760})
+    assert page.locator(".nav").evaluate("nav => nav.scrollWidth <= nav.clientWidth"), (
+        "all pages are in sight"
+    )
 
     page.get_by_role("button", name="Help").click()
     expect(page.get_by_role("dialog")).to_contain_text("waits for other tasks")
