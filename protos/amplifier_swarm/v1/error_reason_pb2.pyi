@@ -223,6 +223,8 @@ class _HttpErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HttpE
     """The request's line and headers are longer than 16 KiB. Status 431."""
     HTTP_ERROR_REASON_PATCH_NOT_STORED: _HttpErrorReason.ValueType  # 12
     """The patch of the change has more than 1 MiB, so it was not stored. Status 404."""
+    HTTP_ERROR_REASON_IDEMPOTENCY_KEY_REUSED: _HttpErrorReason.ValueType  # 13
+    """The Idempotency-Key came with another request before. Status 422."""
 
 class HttpErrorReason(_HttpErrorReason, metaclass=_HttpErrorReasonEnumTypeWrapper):
     """Names the errors that HTTP alone returns; the others are those above. May grow."""
@@ -253,4 +255,6 @@ HTTP_ERROR_REASON_HEAD_TOO_LARGE: HttpErrorReason.ValueType  # 11
 """The request's line and headers are longer than 16 KiB. Status 431."""
 HTTP_ERROR_REASON_PATCH_NOT_STORED: HttpErrorReason.ValueType  # 12
 """The patch of the change has more than 1 MiB, so it was not stored. Status 404."""
+HTTP_ERROR_REASON_IDEMPOTENCY_KEY_REUSED: HttpErrorReason.ValueType  # 13
+"""The Idempotency-Key came with another request before. Status 422."""
 Global___HttpErrorReason: _TypeAlias = HttpErrorReason  # noqa: Y015

@@ -17,13 +17,12 @@ from swarmd.domain.shared_budget import PlannedBudget
 from swarmd.domain.token_terms import TokenTerms, join_terms, ordinary_terms
 from swarmd.engine.auth.logins import CODE_S, SHARED_CODE_S
 from swarmd.engine.swarm import Swarm
-from swarmd.engine.tasks import late_results, plans
 from swarmd.rpc import replication, streams, task_pages
 from swarmd.rpc.auth import CALLER, bearer_token
 from swarmd.rpc.limits import MAX_PLAN_BYTES, OneAtATime
 from swarmd.rpc.streams import EventPages
 from swarmd.store.reads.pages import TaskFilter
-from swarmd.wire import budgets, definitions, enums, values, views
+from swarmd.wire import budgets, definitions, enums, plans, values, views
 from swarmd.wire.actions import Actions
 from swarmd.wire.reads import Reads
 
@@ -60,20 +59,8 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
             concurrency.update(message.concurrency)
             if message.HasField("budget"):
                 budget = budgets.read_planned(message.budget)
-        try:
-            write = plans.try_out if dry_run else plans.add
-            write = partial(write, plan=plan, clear=clear, concurrency=concurrency, budget=budget)
-            added = await self._swarm.db.write(write, preemptible=True)
-        except plans.DryRunDone as dry:
-            added = dry.result
-        return pb.AddTasksResponse(
-            added=added.added,
-            changed=added.changed,
-            unchanged=added.unchanged,
-            removed=added.removed,
-            warnings=[
-                pb.PlanWarning(place=warning.place, message=warning.message) for warning in added.warnings
-            ],
+        return await plans.add(
+            self._swarm, plan, clear=clear, dry_run=dry_run, concurrency=concurrency, budget=budget
         )
 
     async def ExportTasks(
@@ -128,10 +115,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     async def AcceptResult(
         self, request: pb.AcceptResultRequest, context: Context
     ) -> pb.AcceptResultResponse:
-        accept = partial(late_results.accept, task_id=request.task_id, number=request.attempt)
-        return pb.AcceptResultResponse(
-            task=(await self._reads.tasks([await self._swarm.db.write(accept)]))[0]
-        )
+        return pb.AcceptResultResponse(task=await self._actions.accept(request.task_id, request.attempt))
 
     async def HoldTask(self, request: pb.HoldTaskRequest, context: Context) -> pb.HoldTaskResponse:
         return await self._actions.hold(request.task_ids, request.cause, actor=_caller_name())
@@ -269,8 +253,7 @@ class OperatorService(pb_grpc.OperatorServiceServicer):
     async def _depend(
         self, request: pb.AddDependencyRequest | pb.RemoveDependencyRequest, *, remove: bool
     ) -> task_pb2.Task:
-        task_id = await self._swarm.change_dependency(request.task_id, request.dependency, remove=remove)
-        return (await self._reads.tasks([task_id]))[0]
+        return await self._actions.change_dependency(request.task_id, request.dependency, remove=remove)
 
 
 def _token_terms(request: pb.CreateTokenRequest, role: Role) -> TokenTerms:

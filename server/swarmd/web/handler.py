@@ -14,11 +14,14 @@ from swarmd.domain.errors import InvalidRequest
 from swarmd.web.auth import authorize
 from swarmd.web.auth.origin_check import LOOPBACK, name_of
 from swarmd.web.http.errors import BodyTooLarge, BodyTooSlow, ContentTypeRefused
+from swarmd.web.http.kept_answers import HEADER
+from swarmd.web.http.openapi import TASK_FILE_KINDS
 from swarmd.web.http.params import Param, is_text
 from swarmd.web.http.responses import Json
 from swarmd.web.http.route import ApiRequest, AppState, Principal, Route
 
 MAX_BODY: Final = 1024 * 1024
+MAX_TASK_FILE: Final = 16 * 1024 * 1024
 BODY_WITHIN_S: Final = 10.0
 
 
@@ -28,7 +31,10 @@ def endpoint(state: AppState, route: Route) -> Callable[[Request], Awaitable[Res
     async def respond(request: Request) -> Response:
         principal = _authorize(state, route, request)
         given = _query(request, route.query)
-        if route.method == "POST":
+        task_file = ""
+        if route.takes_task_file:
+            task_file = await _read_task_file(request)
+        elif route.method == "POST":
             given |= _body(await _read(request), route.body)
         response = await route.handle(
             state,
@@ -39,6 +45,8 @@ def endpoint(state: AppState, route: Route) -> Callable[[Request], Awaitable[Res
                 cookie=request.cookies.get(state.cookie, ""),
                 csrf=_csrf(request, principal),
                 secure=request.url.scheme == "https",
+                task_file=task_file,
+                idempotency_key=request.headers.get(HEADER, ""),
             ),
         )
         if principal and route.method == "GET" and not authorize.session_is_valid(state, principal):
@@ -98,10 +106,8 @@ def _body(body: Mapping[str, Any], fields: Sequence[Param[Any]]) -> dict[str, An
 
 async def _read(request: Request) -> Mapping[str, Any]:
     """Reads the JSON object of the body; an empty body is an empty object."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise ContentTypeRefused
-    raw = await _raw(request)
+    _check_content_type(request, "application/json")
+    raw = await _raw(request, MAX_BODY)
     try:
         found = json.loads(raw) if raw.strip() else {}
     except (ValueError, RecursionError):
@@ -113,14 +119,30 @@ async def _read(request: Request) -> Mapping[str, Any]:
     return found
 
 
-async def _raw(request: Request) -> bytes:
+async def _read_task_file(request: Request) -> str:
+    """Reads a task file, in JSON or YAML."""
+    _check_content_type(request, *TASK_FILE_KINDS)
+    raw = await _raw(request, MAX_TASK_FILE)
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("body", f"is not valid UTF-8 at byte {error.start}") from None
+
+
+def _check_content_type(request: Request, *kinds: str) -> None:
+    """Raises ContentTypeRefused for other types, such as those that a form sends across origins."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in kinds:
+        raise ContentTypeRefused(*kinds)
+
+
+async def _raw(request: Request, limit: int) -> bytes:
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > MAX_BODY:
-                    raise BodyTooLarge(MAX_BODY)
+                if len(body) > limit:
+                    raise BodyTooLarge(limit)
     except TimeoutError:
         raise BodyTooSlow from None
     except ClientDisconnect:

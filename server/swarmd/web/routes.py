@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from swarmd.web.api import actions, artifacts, budgets, changes, charts, costs, health, holds, tasks
+from swarmd.web.api import actions, artifacts, budgets, changes, charts, costs, health, holds, plans, tasks
 from swarmd.web.auth import login
 from swarmd.web.http.route import Route
 
@@ -11,6 +11,9 @@ ROUTES: Final = (
     Route("GET", "/api/tasks", "ListTasks", tasks.tasks, "A page of the tasks that match.", "TaskPage",
           query=(tasks.STATUS, tasks.PHASE, tasks.Q, tasks.SORT, tasks.ORDER, tasks.LIMIT,
                  tasks.AFTER)),
+    Route("POST", "/api/tasks", "AddTasks", plans.add,
+          "Adds the tasks of a task file, and changes those that exist and do not run, all or none.", "Added",
+          query=(plans.DRY_RUN,), takes_task_file=True),
     Route("POST", "/api/tasks/kill", "KillTask", actions.kill_many,
           "Kills many tasks, each on its own.", "Bulk",
           body=(actions.FILTER, actions.IDS, actions.DRY_RUN, actions.CAUSE)),
@@ -40,6 +43,12 @@ ROUTES: Final = (
           body=(actions.COMPLETED, actions.WITH_DEPENDENTS, actions.FROM, actions.DRY_RUN)),
     Route("POST", "/api/tasks/{id}/land", "LandWork", actions.land, "Lands the kept work of the completed task.",
           "Task"),
+    Route("POST", "/api/tasks/{id}/accept", "AcceptResult", actions.accept,
+          "Lets a result that came too late count after all.", "Task", body=(actions.ATTEMPT,)),
+    Route("POST", "/api/tasks/{id}/dependencies", "AddDependency", actions.depend,
+          "Lets a task that has not begun wait for another one.", "Task", body=(actions.DEPENDENCY,)),
+    Route("DELETE", "/api/tasks/{id}/dependencies/{dependency}", "RemoveDependency", actions.undepend,
+          "Lets a task that has not begun wait for another one no longer.", "Task"),
     Route("POST", "/api/tasks/{id}/hold", "HoldTask", holds.hold, "Holds a task that has not started.", "Task",
           body=(actions.CAUSE,)),
     Route("POST", "/api/tasks/{id}/unhold", "UnholdTask", holds.unhold, "Ends the hold of an operator.", "Task"),
@@ -66,6 +75,8 @@ ROUTES: Final = (
     Route("GET", "/api/workers", "ListWorkers", charts.workers, "All workers that ever joined.", "Workers"),
     Route("POST", "/api/workers/{name}/drain", "DrainWorker", actions.drain,
           "Drains the worker: it finishes its tasks and exits.", "Worker", body=(actions.DEADLINE_S,)),
+    Route("POST", "/api/workers/{name}/forget", "ForgetWorker", actions.forget,
+          "Declares the machine of a silent worker gone, and frees its tasks.", "Forgotten"),
     Route("GET", "/api/log", "WatchEvents", tasks.log_of_events, "The events after one.", "EventPage",
           query=(tasks.SEQ, tasks.LIMIT, tasks.TASK)),
     Route("GET", "/api/graph", "ListTasks", charts.graph,

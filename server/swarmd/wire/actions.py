@@ -20,7 +20,7 @@ from swarmd.engine.attempts.swarm_control import EmergencyStopResult
 from swarmd.engine.live.wakeups import question_subject
 from swarmd.engine.reports import overview
 from swarmd.engine.swarm import Swarm
-from swarmd.engine.tasks import approving, budgets, holding, rejecting, shared_budgets
+from swarmd.engine.tasks import approving, budgets, holding, late_results, rejecting, shared_budgets
 from swarmd.store.transaction import Tx
 from swarmd.wire import budgets as wire_budgets
 from swarmd.wire import enums, views
@@ -110,6 +110,16 @@ class Actions:
         key = await self._swarm.db.write(write)
         self._swarm.wakeups.notify(question_subject(hold_id))
         return await self._reads.task_of(key)
+
+    async def accept(self, task_id: str, attempt: int) -> task_pb2.Task:
+        """Lets a result that came too late count after all."""
+        accept = partial(late_results.accept, task_id=TaskId(task_id), number=attempt)
+        return (await self._reads.tasks([await self._swarm.db.write(accept)]))[0]
+
+    async def change_dependency(self, task_id: str, dependency: str, *, remove: bool) -> task_pb2.Task:
+        """Adds a dependency to a task that has not begun, or removes one."""
+        changed = await self._swarm.change_dependency(task_id, dependency, remove=remove)
+        return (await self._reads.tasks([changed]))[0]
 
     async def note(self, task_id: str, *, text: str, actor: str) -> task_pb2.Task:
         """Leaves a note for the next attempts of the task."""

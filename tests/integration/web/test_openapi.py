@@ -75,11 +75,15 @@ async def live(dashboard: Web) -> None:
 def requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yields requests for each route: method, path with a query, body."""
     bodies: dict[str, dict[str, Any]] = {
+        "/api/tasks": {"tasks": [{"id": "more", "description": "Do more."}]},
+        "/api/tasks/{id}/dependencies": {"dependency": "killed"},
         "/api/tasks/kill": {"filter": {"status": ["completed"]}, "dry_run": True},
         "/api/tasks/retry": {"ids": ["waits", "ghost"]},
     }
     for route in ROUTES:
-        path = route.path.replace("{id}", "built").replace("{name}", "w1")
+        path = route.path.replace("{id}", "built").replace("{name}", "w1").replace("{dependency}", "runs")
+        if route.method == "DELETE":
+            path = path.replace("built", "waits")
         yield route.method, path, bodies.get(route.path, {})
     for path in ("/api/tasks/killed", "/api/tasks/runs", "/api/tasks/waits/explain", "/api/graph?phase=one"):
         yield "GET", path, {}
@@ -165,6 +169,15 @@ def test_every_schema_exists_and_is_used() -> None:
 
 def test_every_route_has_the_roles_of_a_method_that_exists() -> None:
     assert {route.rpc for route in ROUTES} - {""} <= set(OPERATOR_SERVICE)
+
+
+def test_http_can_do_what_grpc_can_or_the_page_says_why_not() -> None:
+    page = (ROOT / "docs/http.md").read_text()
+    reasons = page.partition("gRPC alone has")[2].partition("## Logs")[0]
+    routed = {route.rpc for route in ROUTES}
+
+    for method in OPERATOR_SERVICE:
+        assert (method in routed) != (f"`{method}`" in reasons), method
 
 
 def test_every_reason_of_the_contract_has_a_status_and_no_other_has() -> None:

@@ -16,13 +16,14 @@ from swarmd.engine import bulk
 from swarmd.engine.bulk import BulkResult, TaskSelection
 from swarmd.store.reads.pages import TaskFilter
 from swarmd.web.api.tasks import PHASE, STATUS, Q
-from swarmd.web.http.params import Param, choice, flag, number, text
+from swarmd.web.http.params import Param, choice, flag, integer, number, text
 from swarmd.web.http.route import ApiRequest, AppState
 from swarmd.wire import enums
 from swarmd.wire.actions import MAX_CAUSE, MAX_DEADLINE_S, MAX_IDS
 
 # More refusals than anybody reads; the counts include the others.
 SHOWN_REFUSALS: Final = 1_000
+MAX_ATTEMPT: Final = 2**31 - 1
 
 CAUSE: Final[Param[str]] = text("cause", "Why, for the log.", limit=MAX_CAUSE)
 DEADLINE_S: Final[Param[float | None]] = number(
@@ -30,6 +31,10 @@ DEADLINE_S: Final[Param[float | None]] = number(
     high=MAX_DEADLINE_S,
 )  # fmt: skip
 REQUEUE: Final[Param[bool]] = flag("requeue", "Retries the tasks that emergency stops and drains have ended.")
+ATTEMPT: Final[Param[int]] = integer(
+    "attempt", "The attempt whose late result is to count.", high=MAX_ATTEMPT, default=0
+)
+DEPENDENCY: Final[Param[str]] = text("dependency", "The task to wait for.")
 DRY_RUN: Final[Param[bool]] = flag("dry_run", "Only reports what would be done.")
 COMPLETED: Final[Param[bool]] = flag("completed", "Runs a completed task again; its work stays where it is.")
 WITH_DEPENDENTS: Final[Param[bool]] = flag("with_dependents", "Puts back too what has built on the task.")
@@ -95,6 +100,28 @@ async def land(state: AppState, request: ApiRequest) -> Document:
     """Orders the landing of a task's kept work."""
     answer = await state.actions.land([request.path["id"]])
     return task_document([*answer.tasks, *answer.unchanged][0])
+
+
+async def accept(state: AppState, request: ApiRequest) -> Document:
+    """Lets a result that came too late count after all."""
+    return task_document(await state.actions.accept(request.path["id"], request.get(ATTEMPT)))
+
+
+async def depend(state: AppState, request: ApiRequest) -> Document:
+    """Adds a dependency to a task that has not begun."""
+    task_id, other = request.path["id"], request.get(DEPENDENCY)
+    return task_document(await state.actions.change_dependency(task_id, other, remove=False))
+
+
+async def undepend(state: AppState, request: ApiRequest) -> Document:
+    """Removes a dependency from a task that has not begun."""
+    task_id, other = request.path["id"], request.path["dependency"]
+    return task_document(await state.actions.change_dependency(task_id, other, remove=True))
+
+
+async def forget(state: AppState, request: ApiRequest) -> Document:
+    """Declares the machine of a worker gone."""
+    return {"task_ids": list((await state.actions.forget(request.path["name"])).task_ids)}
 
 
 async def kill_many(state: AppState, request: ApiRequest) -> Document:

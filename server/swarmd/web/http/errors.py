@@ -50,8 +50,9 @@ class ContentTypeRefused(HttpRefusal):
 
     reason, status = "CONTENT_TYPE_REFUSED", 415
 
-    def __init__(self) -> None:
-        super().__init__("send `Content-Type: application/json`")
+    def __init__(self, *kinds: str) -> None:
+        wanted = " or ".join(f"`Content-Type: {kind}`" for kind in kinds or ("application/json",))
+        super().__init__(f"send {wanted}")
 
 
 class HeadTooLarge(HttpRefusal):
@@ -106,6 +107,17 @@ class PatchNotStored(HttpRefusal):
 
     def __init__(self, base: str, head: str) -> None:
         super().__init__(f"the patch is too long to be stored. In the repository: git diff {base} {head}")
+
+
+class IdempotencyKeyReused(HttpRefusal):
+    """The Idempotency-Key came with another request before."""
+
+    reason, status = "IDEMPOTENCY_KEY_REUSED", 422
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"the Idempotency-Key {key} came with another request; take a new one for this request"
+        )
 
 
 class InternalFault(HttpRefusal):

@@ -1,13 +1,23 @@
 """The OpenAPI description, made from the route table."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from amplifier_swarm import __version__
+from amplifier_swarm.plan.schema import task_file_schema
+from swarmd.web.http.kept_answers import HEADER
 from swarmd.web.http.route import Route
 from swarmd.web.http.schemas import SCHEMAS
 
 _SECURITY: list[dict[str, list[str]]] = [{"token": []}, {"login": []}]
+# No page of another origin can send these without a preflight, which the server does not answer.
+TASK_FILE_KINDS: Final = ("application/json", "application/yaml")
+_IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
+    "name": HEADER,
+    "in": "header",
+    "description": "A repeated request with the same key gets the answer of the first.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
 
 
 def describe(routes: Sequence[Route], *, cookie: str) -> dict[str, Any]:
@@ -44,7 +54,10 @@ def _operation(route: Route) -> dict[str, Any]:
         },
         "security": _SECURITY if route.rpc else [],
     }
-    if route.method == "POST":
+    if route.takes_task_file:
+        operation["parameters"].append(_IDEMPOTENCY_KEY)
+        operation["requestBody"] = {"required": True, "content": _task_file()}
+    elif route.method == "POST":
         operation["requestBody"] = _body(route)
     return operation
 
@@ -52,6 +65,11 @@ def _operation(route: Route) -> dict[str, Any]:
 def _content(schema: str) -> dict[str, Any]:
     kinds = {"File": "application/octet-stream", "Metrics": "text/plain", "Patch": "text/plain"}
     return {kinds.get(schema, "application/json"): {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+
+
+def _task_file() -> dict[str, Any]:
+    json, yaml = TASK_FILE_KINDS
+    return {json: {"schema": task_file_schema()}, yaml: {"schema": {"type": "string"}}}
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:

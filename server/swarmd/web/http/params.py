@@ -99,6 +99,17 @@ def flag(name: str, about: str) -> Param[bool]:
     return Param(name, about, {"type": "boolean", "default": False}, read, False)
 
 
+def switch(name: str, about: str) -> Param[bool]:
+    """Defines a boolean parameter of a query: `true` or `false`; False if it is absent."""
+
+    def read(place: str, given: Any) -> bool:
+        if given not in ("true", "false"):
+            raise InvalidRequest(place, "must be true or false")
+        return bool(given == "true")
+
+    return Param(name, about, {"type": "boolean", "default": False}, read, False)
+
+
 def choice(name: str, about: str, kind: type[E]) -> Param[E | None]:
     """Defines a parameter whose value is a worker of the enum; None if it is absent or empty."""
 

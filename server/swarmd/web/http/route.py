@@ -12,6 +12,7 @@ from swarmd.engine.swarm import Swarm
 from swarmd.metrics.exposition import Metrics
 from swarmd.store.tokens import TokenRecord
 from swarmd.store.transaction import ReadTx
+from swarmd.web.http.kept_answers import KeptAnswers
 from swarmd.web.http.params import Param
 from swarmd.wire.actions import Actions
 from swarmd.wire.reads import Reads
@@ -40,6 +41,8 @@ class AppState:
     cookie: str
     # Lets scrapers on this machine read /metrics without a token.
     metrics_open: bool = False
+    # The answers to requests with an Idempotency-Key.
+    kept_answers: KeptAnswers = field(default_factory=KeptAnswers)
     # Serializes reads that go through all tasks, so that most reader threads stay free.
     _long_reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
@@ -63,6 +66,10 @@ class ApiRequest:
     csrf: str = ""
     # Whether the browser has used TLS, to this server or to a proxy that is trusted.
     secure: bool = False
+    # The task file in the body, where the route takes one.
+    task_file: str = ""
+    # The header Idempotency-Key.
+    idempotency_key: str = ""
 
     @property
     def actor(self) -> str:
@@ -92,6 +99,8 @@ class Route:
     answer: str
     query: Sequence[Param[Any]] = ()
     body: Sequence[Param[Any]] = ()
+    # The body is a task file, in JSON or YAML, and has no parameters.
+    takes_task_file: bool = False
     status: int = 200
     # A login may read the route without its CSRF token, since the page asks it for that token.
     without_csrf: bool = False

@@ -84,6 +84,11 @@ _COUNTS: Final[Schema] = {
 SCHEMAS: Final[dict[str, Schema]] = {
     "Error": _object(error=_object(reason=TEXT, message=TEXT, optional={"faults": _list(
         _object(place=TEXT, message=TEXT))})),
+    "Added": _object(
+        added=INTEGER, changed=INTEGER, unchanged=INTEGER, dry_run=FLAG,
+        warnings=_list(_object(place=TEXT, message=TEXT)),
+    ),
+    "Forgotten": _object(task_ids=TEXTS),
     "Usage": _object(input_tokens=INTEGER, output_tokens=INTEGER, cost=_NULL_TEXT),
     "KillReceipt": _object(
         containment=_NULL_TEXT, processes_found=INTEGER, terminated=INTEGER, killed=INTEGER,
