@@ -194,7 +194,9 @@ async def test_d17_a_long_prompt_comes_by_stdin_and_file_and_not_in_the_command_
     task = json.loads((worker.project / "task").read_text("utf-8"))
     assert (task["task_id"], task["files"], task["description"]) == ("t1", ["a.py"], description)
     files = (worker.project / "files").read_text("ascii").split()
-    assert files == ["t1-a1-builder-1.prompt.md", "t1-a1-builder-1.task.json"], "and no folder to remove"
+    assert files == [f"t1-a1-builder-1.{name}" for name in ("prompt.md", "socket", "task.json")], (
+        "and no folder to remove"
+    )
     assert list((worker.state / "w1" / "sessions").iterdir()) == []
 
 
@@ -347,7 +349,7 @@ async def test_a_program_that_vanished_is_bad_config(fake: FakeSwarm, worker: Wo
     assert not fake.ends[0].end.HasField("exit_code")
 
 
-async def test_a_session_gets_no_token_and_no_more_than_it_should(
+async def test_a_session_gets_no_token_but_its_own_and_no_more_than_it_should(
     fake: FakeSwarm, worker: WorkerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SWARM_TOKEN", "super-secret")
@@ -362,7 +364,10 @@ async def test_a_session_gets_no_token_and_no_more_than_it_should(
     )
     allowed = {"PATH", "HOME", "USER", "LANG", "TERM", "TMPDIR", "MODEL_KEY", "PWD", "SHLVL", "_", "OLDPWD"}
     swarm = {"TASK_ID", "ATTEMPT", "ROLE", "SESSION_ID", "PROMPT_FILE", "TASK_FILE", "PROJECT_ROOT", "STATE"}
-    assert {name for name in pairs if name.startswith("SWARM_")} == {f"SWARM_{name}" for name in swarm}
+    own = {"SESSION_SOCKET", "SESSION_TOKEN", "MCP"}
+    assert {name for name in pairs if name.startswith("SWARM_")} == {f"SWARM_{name}" for name in swarm | own}
+    assert pairs["SWARM_SESSION_TOKEN"].startswith("swt1_session_"), "a token of its own, and no other"
+    assert json.loads(pairs["SWARM_MCP"])[-1] == "mcp"
     assert {name for name in pairs if not name.startswith(("SWARM_", "LC_", "AMPLIFIER_"))} <= allowed
     assert "super-secret" not in pairs.values()
     assert pairs["SWARM_PROJECT_ROOT"] == os.fspath(worker.project)
