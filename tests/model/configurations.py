@@ -30,6 +30,8 @@ SMALL: Final = {
     "caps, losses": Bounds(workers=1, overspends=2, silences=1),
     "questions in place, kills, crashes": Bounds(workers=1, calls=1, kills=1, server_crashes=1),
     "questions in place, losses": Bounds(workers=1, calls=2, silences=1),
+    "the validator alone": Bounds(workers=1, failures=0, attempts=3, judgements=1, server_crashes=1),
+    "the validator alone, kills": Bounds(workers=1, failures=0, judgements=1, silences=1, kills=1, retries=1),
     "suspensions, questions": Bounds(questions=1, suspensions=1, kills=1, silences=1),
 }
 LARGE: Final = {
@@ -79,6 +81,9 @@ _SHOWS: Final = {
     "token_ends_with_lease": Bounds(calls=1),
     "parked_is_ended": Bounds(calls=1),
     "answer_meets_park": Bounds(calls=1),
+    "judgement_needs_verdict": Bounds(workers=1, failures=0, judgements=1),
+    "judgement_is_final": Bounds(workers=1, attempts=4, judgements=1),
+    "judgement_survives_ends": Bounds(workers=1, failures=0, attempts=3, judgements=1),
 }
 
 

@@ -27,6 +27,10 @@ def check_state(state: State, bounds: Bounds) -> None:
         raise Violation("I1: two attempts completed")
     if (store.status is TaskStatus.COMPLETED) != bool(state.accepted) and not state.counts.restores:
         raise Violation("I1: an outcome was accepted and the task is not completed, or the other way about")
+    if state.unproven.intersection(state.accepted):
+        raise Violation(
+            "I18: a task is completed by an attempt that was to judge its work, without a verdict"
+        )
     asks_after = bounds.approve is ApprovalPoint.AFTER
     if asks_after and store.status is TaskStatus.COMPLETED and not state.nods.issuperset(state.accepted):
         raise Violation("I17: the task counts as completed by work that nobody has approved")
@@ -47,6 +51,8 @@ def check_step(before: State, after: State, bounds: Bounds) -> None:
         return
     if after.grants > before.grants and before.store.spent:
         raise Violation("I17: a claim of a task that may spend no more")
+    if after.grants > before.grants and before.judging and not after.store.attempts[-1].judges:
+        raise Violation("I18: a builder is started although a person has asked for the validator alone")
     charged = after.store.failures > before.store.failures and before.store.status is TaskStatus.IN_PROGRESS
     if charged and before.store.spent:
         raise Violation("I17: a used up cap costs a retry")

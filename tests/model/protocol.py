@@ -44,6 +44,8 @@ class Bounds:
     rejections: int = 0
     # How often a session reports that it has passed a cap of its task.
     overspends: int = 0
+    # How often a person asks for the validator alone, of a task that has failed.
+    judgements: int = 0
     # The task lets its sessions outlast the server's silence; the price is that two may live at once.
     keep: bool = False
 
@@ -94,6 +96,11 @@ class Rules:
     parked_is_ended: bool = True  # a session that asks has ended before its task is held
     answer_meets_park: bool = True  # a task that parks with an answered question waits for nobody
     cap_costs_no_retry: bool = True  # the end of such a session holds its task, and uses up no retry
+    judgement_needs_verdict: bool = True  # an attempt that only judges completes by its verdict alone
+    judgement_is_final: bool = True  # if it does not succeed, no builder follows by itself
+    judgement_survives_ends: bool = (
+        True  # an attempt that was released or lost is followed by one that judges
+    )
 
 
 class Phase(StrEnum):
@@ -122,6 +129,8 @@ class Attempt(NamedTuple):
     lease: Lease
     worker: int
     outcome: AttemptOutcome | None
+    # It starts at the validator, with the work that an earlier attempt has left.
+    judges: bool = False
 
 
 class Worker(NamedTuple):
@@ -169,6 +178,8 @@ class Store(NamedTuple):
     spent: bool = False
     # The lease whose session waits in place for the answer to the last hold.
     asked: Lease | None = None
+    # The next attempt starts at the validator.
+    judges: bool = False
 
     @property
     def open(self) -> Attempt | None:
@@ -196,6 +207,7 @@ class Counts(NamedTuple):
     forgets: int = 0
     rejections: int = 0
     calls: int = 0
+    judgements: int = 0
 
 
 class Message(NamedTuple):
@@ -210,10 +222,11 @@ class Message(NamedTuple):
     # The builder asks; of an answer, and of what parks, the number of the hold.
     asks: bool = False
     hold: int = 0
+    verdict: bool = True
 
 
 class State(NamedTuple):
-    """The state of everything. The last nine fields are ghosts, for the invariants alone."""
+    """The state of everything. The last eleven fields are ghosts, for the invariants alone."""
 
     store: Store
     workers: tuple[Worker, ...]
@@ -231,6 +244,8 @@ class State(NamedTuple):
     start_promised: bool = False  # a person approved the start since the task was reopened
     answered: frozenset[int] = frozenset()  # the holds that a person has answered
     nods: frozenset[Lease] = frozenset()  # the leases whose work a person has seen and approved
+    unproven: frozenset[Lease] = frozenset()  # the leases of completed attempts without a verdict
+    judging: bool = False  # a person asked for the validator alone, and for nothing else since
 
 
 class Violation(Exception):
@@ -259,9 +274,15 @@ def end(store: Store, attempt: Attempt, outcome: AttemptOutcome, transition: Tra
     return move(store._replace(attempts=ended, asked=None), transition)
 
 
-def retry_or_give_up(store: Store, attempt: Attempt, outcome: AttemptOutcome, bounds: Bounds) -> Store:
-    """Ends an attempt that did not succeed."""
+def retry_or_give_up(
+    store: Store, attempt: Attempt, outcome: AttemptOutcome, bounds: Bounds, *, final: bool = False
+) -> Store:
+    """Ends an attempt that did not succeed; if `final`, one that judges is the last."""
     failures = store.failures + 1
+    if attempt.judges and outcome is AttemptOutcome.FAILED:
+        store = store._replace(judges=False)
+        if final:
+            return end(store._replace(failures=failures), attempt, outcome, Transition.GIVE_UP)
     transition = Transition.RETRY if failures <= bounds.failures else Transition.GIVE_UP
     return end(store._replace(failures=failures), attempt, outcome, transition)
 
@@ -336,7 +357,11 @@ def _alike(state: State, one: int, other: int) -> bool:
 def reopened(store: Store, *, keeps_approval: bool = False) -> Store:
     """Reopens the task."""
     store = move(move(store, Transition.REOPEN), Transition.UNBLOCK)
-    return gated(store._replace(failures=0, interrupted=False, approved=store.approved and keeps_approval))
+    return gated(
+        store._replace(
+            failures=0, interrupted=False, judges=False, approved=store.approved and keeps_approval
+        )
+    )
 
 
 def freed(store: Store) -> Store:

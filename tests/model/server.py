@@ -127,13 +127,21 @@ def _grants(state: State, bounds: Bounds, rules: Rules, spared: set[int]) -> Ite
     for index, worker in enumerate(state.workers):
         if worker.joined and index not in spared:
             claimed = move(store, Transition.CLAIM)._replace(
-                number=number, attempts=(*store.attempts, Attempt(lease, index, None))
+                number=number,
+                attempts=(*store.attempts, Attempt(lease, index, None, judges=_judges(store, rules))),
             )
             sent = tell(state, Message("claim", index, lease, worker.life))
             yield (
                 f"server claims {number} for worker {index}",
                 state._replace(store=claimed, grants=grant, sent=sent),
             )
+
+
+def _judges(store: Store, rules: Rules) -> bool:
+    """Returns whether the next attempt starts at the validator."""
+    last = store.attempts[-1] if store.attempts else None
+    cut_off = last is not None and last.judges and not rules.judgement_survives_ends
+    return store.judges and not cut_off
 
 
 def _silence(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
@@ -179,7 +187,7 @@ def _start(state: State, message: Message, rules: Rules) -> State:
 def _finish(state: State, message: Message, bounds: Bounds, rules: Rules) -> State:
     store = state.store
     attempt = _find(store, message) if rules.lease_decides else store.open
-    if attempt is None:
+    if attempt is None or _is_unproven(store, attempt, message, rules):
         return state
     if attempt.outcome is not None:
         return _late(state, attempt, message, bounds, rules)
@@ -201,6 +209,12 @@ def _finish(state: State, message: Message, bounds: Bounds, rules: Rules) -> Sta
     return _failed(state, attempt, message, bounds, rules)
 
 
+def _is_unproven(store: Store, attempt: Attempt, message: Message, rules: Rules) -> bool:
+    """Returns whether the worker says that the work is done, and the verdict is missing that it was to give."""
+    completed = message.outcome is OutcomeKind.COMPLETED and store.status is not TaskStatus.KILLING
+    return completed and attempt.judges and not message.verdict and rules.judgement_needs_verdict
+
+
 def _failed(state: State, attempt: Attempt, message: Message, bounds: Bounds, rules: Rules) -> State:
     """Ends an attempt that did not succeed, that asks a person, or whose task may spend no more."""
     store = state.store
@@ -213,7 +227,8 @@ def _failed(state: State, attempt: Attempt, message: Message, bounds: Bounds, ru
         over = end(store, attempt, AttemptOutcome.FAILED, Transition.HOLD)
         return _given_up(state, over._replace(holds=store.holds + 1))
     if not message.asks:
-        return _given_up(state, retry_or_give_up(store, attempt, AttemptOutcome.FAILED, bounds))
+        final = rules.judgement_is_final
+        return _given_up(state, retry_or_give_up(store, attempt, AttemptOutcome.FAILED, bounds, final=final))
     if message.hold:
         return _parked(state, attempt, message, rules)
     asked = end(store, attempt, AttemptOutcome.FAILED, Transition.HOLD)
@@ -303,7 +318,10 @@ def _accept(state: State, attempt: Attempt, message: Message) -> State:
 def _accepted(state: State, store: Store, attempt: Attempt, message: Message) -> State:
     if attempt.lease.grant != message.lease.grant:
         raise Violation("I3: a result was accepted under a lease that it was not granted under")
-    return _given_up(state._replace(accepted=(*state.accepted, attempt.lease)), store)
+    if attempt.judges and not message.verdict:
+        state = state._replace(unproven=state.unproven | {attempt.lease})
+    state = state._replace(accepted=(*state.accepted, attempt.lease), judging=False)
+    return _given_up(state, store._replace(judges=False))
 
 
 def _operators(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
@@ -314,7 +332,10 @@ def _operators(state: State, bounds: Bounds, rules: Rules) -> Iterator[Step]:
         yield "operator kills", killed._replace(hold_promised=False)
     if counts.retries < bounds.retries and store.status in _RETRIED:
         again = _back(state, rules)._replace(counts=count(state, retries=1))
-        yield "operator retries", again._replace(kill_promised=False, accepted=())
+        yield "operator retries", again._replace(kill_promised=False, accepted=(), judging=False)
+    if counts.judgements < bounds.judgements and store.status is TaskStatus.FAILED:
+        again = _back(state, rules)._replace(counts=count(state, judgements=1), judging=True, accepted=())
+        yield "operator asks for the validator alone", again._replace(store=again.store._replace(judges=True))
     if counts.accepts < bounds.accepts and store.archive and Transition.ACCEPT in TRANSITIONS[store.status]:
         late = min(store.archive)
         done = state._replace(store=move(store, Transition.ACCEPT), counts=count(state, accepts=1))

@@ -74,6 +74,9 @@ def _session(state: State, index: int, worker: Worker, bounds: Bounds, rules: Ru
         yield from _asks_in_place(state, index, worker, bounds, rules)
         yield f"worker {index} completes", _ended(state, index, worker, OutcomeKind.COMPLETED)
         yield f"worker {index} fails", _ended(state, index, worker, OutcomeKind.FAILED)
+        if state.counts.judgements:
+            bare = _ended(state, index, worker, OutcomeKind.COMPLETED, verdict=False)
+            yield f"worker {index} completes without a verdict", bare
         if state.counts.questions < bounds.questions:
             asked = _ended(state, index, worker, OutcomeKind.FAILED, asks=True)
             yield f"the builder of worker {index} asks", asked._replace(counts=count(state, questions=1))
@@ -115,6 +118,7 @@ def _ended(
     fence: bool | None = None,
     asks: bool = False,
     hold: int = 0,
+    verdict: bool = True,
 ) -> State:
     """Ends the session with its outcome on disk; without a lease, only changes the fence."""
     fence = worker.fence if fence is None else fence
@@ -129,7 +133,8 @@ def _ended(
         fence=fence,
         outbox=worker.outbox | {worker.lease},
     )
-    sent = tell(state, Message("finish", index, worker.lease, outcome=outcome, asks=asks, hold=hold))
+    told = Message("finish", index, worker.lease, outcome=outcome, asks=asks, hold=hold, verdict=verdict)
+    sent = tell(state, told)
     return state._replace(workers=with_worker(state, index, idle), sent=sent)
 
 

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from sim.world import Violated
 from swarmd.domain.approvals import ApprovalPoint
+from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import AttemptOutcome, Task
 from swarmd.store import holds, tasks
@@ -61,9 +62,12 @@ def audit(tx: ReadTx, task: Task, attempts: Sequence[AttemptView], history: Sequ
         return  # a person let a late result count
     nods = {hold.attempt for hold in holds.of_task(tx, task.key, limit=MOST_HOLDS) if hold.approved}
     for attempt in attempts:
-        if attempt.work_of and task.approve is ApprovalPoint.BEFORE_LANDING and attempt.work_of not in nods:
+        lands = attempt.starts_at is StartPoint.LANDING
+        if lands and task.approve is ApprovalPoint.BEFORE_LANDING and attempt.work_of not in nods:
             raise Violated(f"{task.task_id}, attempt {attempt.number}, lands work that nobody has approved")
-    done = [a for a in attempts if a.outcome is AttemptOutcome.COMPLETED and not a.work_of]
+    done = [
+        a for a in attempts if a.outcome is AttemptOutcome.COMPLETED and a.starts_at is not StartPoint.LANDING
+    ]
     if task.status is TaskStatus.COMPLETED and done[-1].number not in nods:
         raise Violated(f"{task.task_id} counts as completed by work that nobody has approved")
 

@@ -9,14 +9,16 @@ from sim.machine import Ledger
 from sim.operators import Acknowledged
 from sim.world import Violated
 from swarmd.domain.approvals import ApprovalPoint
+from swarmd.domain.landing import SESSIONLESS, StartPoint
 from swarmd.domain.lifecycle import DEAD, FINAL, LEASED, TRANSITIONS, TaskStatus
-from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, Task, TaskKey
+from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, SessionRole, Task, TaskKey
 from swarmd.domain.policy import FINAL_FAILURES, LANDING_FAILURES, MAX_LOSSES
 from swarmd.store import events, tasks
 from swarmd.store.events import ENDS_ATTEMPT, Event, EventKind
 from swarmd.store.reads import views
 from swarmd.store.reads.views import AttemptView
 from swarmd.store.transaction import ReadTx
+from swarmd.wire.outcomes import read_report
 
 _STARTS = (EventKind.TASK_CLAIMED, EventKind.SESSION_STARTED)
 _REFUND = re.compile(r"put back at no cost, and (\d+) before")
@@ -276,9 +278,17 @@ def _kept(task: Task, attempts: Sequence[AttemptView], history: list[Event]) -> 
         elif event.kind is EventKind.SESSION_STARTED and lands:
             raise Violated(f"event {event.seq}: {task.task_id} was accepted, and a session works on it again")
     for attempt in attempts:
-        if attempt.work_of and attempt.sessions:
-            raise Violated(f"{task.task_id}, attempt {attempt.number}, lands kept work, and has sessions")
-    missing = attempts and attempts[-1].failure_class is FailureClass.WORK_MISSING
+        if attempt.starts_at in SESSIONLESS and attempt.sessions:
+            raise Violated(
+                f"{task.task_id}, attempt {attempt.number}, lands or checks work, and has sessions"
+            )
+        _judged(task, attempt)
+    accepted = {a.number for a in attempts if a.outcome is AttemptOutcome.COMPLETED}
+    missing = (
+        attempts
+        and attempts[-1].failure_class is FailureClass.WORK_MISSING
+        and attempts[-1].work_of in accepted
+    )
     # Work that was approved and is gone is built again: the task was never completed.
     if (
         missing
@@ -286,6 +296,19 @@ def _kept(task: Task, attempts: Sequence[AttemptView], history: list[Event]) -> 
         and task.approve is not ApprovalPoint.BEFORE_LANDING
     ):
         raise Violated(f"the kept work of {task.task_id} is gone, and the task is {task.status}")
+
+
+def _judged(task: Task, attempt: AttemptView) -> None:
+    """Checks that an attempt which judges earlier work has no builder, and completes by its verdict or a landing."""
+    if attempt.starts_at is not StartPoint.VALIDATOR:
+        return
+    name = f"{task.task_id}, attempt {attempt.number}, judges earlier work,"
+    if any(session.role is SessionRole.BUILDER for session in attempt.sessions):
+        raise Violated(f"{name} and has a builder")
+    report = read_report(attempt.report)
+    proven = report.verdict.passed or report.landing.found
+    if attempt.outcome is AttemptOutcome.COMPLETED and not proven:
+        raise Violated(f"{name} and completes without a verdict")
 
 
 def _truly_completed(task: Task, attempts: Sequence[AttemptView], ledger: Ledger) -> None:

@@ -326,6 +326,18 @@ def reruns_find_what_landed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(landings, "first_base", lambda tx, task_key, key: "")
 
 
+def judgements_need_no_verdict(patch: pytest.MonkeyPatch) -> None:
+    """Makes a worker run the checks alone where the validator was asked for, and the server believe that it may."""
+
+    def work(self: Attempt) -> Any:
+        self.assignment = replace(self.assignment, task=replace(self.assignment.task, validate=False))
+        return original(self)
+
+    original = Attempt._judge
+    patch.setattr(Attempt, "_judge", work)
+    patch.setattr(outcomes, "_refuse_unproven", lambda tx, record, outcome: None)
+
+
 def landings_start_builders(patch: pytest.MonkeyPatch) -> None:
     """Makes a worker build what it is to land, and the server believe that it may."""
 
@@ -435,6 +447,7 @@ MUTANTS: Final[Mapping[Patch, tuple[Setting, int]]] = {
     combinations_are_checked_once: (LANDING, 4),
     orders_forget_the_work: (LANDING, 0),
     reruns_find_what_landed: (replace(LANDING, approving=0.3), 0),
+    judgements_need_no_verdict: (replace(HARSH, approving=0.5), 0),
     landings_start_builders: (LANDING, 0),
     kept_work_lands_under_a_claim: (LANDING, 0),
     missing_work_fails_its_task: (LANDING, 9),

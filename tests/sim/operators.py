@@ -113,7 +113,14 @@ class Operators:
         if self._holding:
             verbs = (*verbs, (self.hold, 2), (self.unhold, 1), (self.answer, 4))
         if self._approving:
-            verbs = (*verbs, (self.approve, 4), (self.reject, 2), (self.reject_completed, 1), (self.rerun, 1))
+            verbs = (
+                *verbs,
+                (self.approve, 4),
+                (self.reject, 2),
+                (self.reject_completed, 1),
+                (self.rerun, 1),
+                (self.judge, 3),
+            )
         looks = self._server.serving and self._dice.random() < 0.4
         self._late = self._server.db.look(reads.late_results) if looks else []
         if self._late:
@@ -395,6 +402,16 @@ class Operators:
         terms = pb.RetryTerms(completed=True, with_dependents=self._approval_dice.random() < 0.8)
         request = pb.RetryTaskRequest(task_ids=[name], terms=terms)
         self._call(f"rerun {name}", lambda server: server.operators.RetryTask(request, None), _nothing)
+
+    def judge(self) -> None:
+        """Asks for the checks, or for the validator too, of work that is there."""
+        ended = self._server.db.look(reads.ended) if self._server.serving else []
+        if not ended:
+            return
+        name = self._approval_dice.choice(ended)
+        start = self._approval_dice.choice((task_pb2.START_POINT_VALIDATOR, task_pb2.START_POINT_CHECKS))
+        request = pb.RetryTaskRequest(task_ids=[name], terms=pb.RetryTerms(completed=True, starts_at=start))
+        self._bring_back(f"judge {name}", [name], lambda server: server.operators.RetryTask(request, None))
 
     def _lasting(self) -> list[approvals.Held]:
         return self._server.db.look(approvals.lasting_holds) if self._server.serving else []

@@ -53,3 +53,9 @@ def landable(tx: ReadTx) -> list[str]:
         if accepted is not None and not accepted.landed and status in (*DEAD, TaskStatus.COMPLETED):
             found.append(task_id)
     return found
+
+
+def ended(tx: ReadTx) -> list[str]:
+    """Returns the ids of tasks that have completed, have failed or were killed."""
+    statuses = (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.KILLED)
+    return [found.task_id for status in statuses for found in tasks.with_status(tx, status)]

@@ -24,7 +24,7 @@ from swarm_worker.domain.types import StopOrder
 from swarm_worker.execution.slots import Slots
 from swarm_worker.execution.start_throttle import StartThrottle
 from swarm_worker.preflight.selection import create_preflight
-from swarm_worker.rpc.claim_stream import ClaimStream
+from swarm_worker.rpc.claim_stream import ClaimStream, announce_starts
 from swarm_worker.rpc.connection import ServerConnection, completed, connected
 from swarm_worker.rpc.heartbeat import INTERVAL_S, Heartbeat, ProcessIdentity
 from swarm_worker.rpc.leases import Leases
@@ -247,6 +247,7 @@ class Worker:
             lease_ids=self._leases.ids, opening=next(self._stream_seq), allow_rehearsal=config.allow_rehearsal,
         )  # fmt: skip
         self._context.abilities.register(request)
+        announce_starts(request)
         if self._clones is not None:
             self._clones.register(request)
         return request

@@ -98,6 +98,8 @@ class EventKind(Word):
     RUNNER_RESUMED = "runner_resumed"
     #: A task got back the retries that it had used up on a fault of its runner.
     TASK_RESTORED = "task_restored"
+    #: An attempt without a builder got its go, and checks the work of an earlier one.
+    CHECKS_STARTED = "checks_started"
     #: A person raised the caps of a task, or of a shared budget.
     BUDGET_RAISED = "budget_raised"
     #: Ready tasks wait for a shared budget, and nothing that runs can end that: a person has to raise it.

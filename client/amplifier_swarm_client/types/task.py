@@ -117,6 +117,12 @@ class StartPoint(Word):
     #: With the accepted work of an earlier attempt, which is to land. The attempt has no session: the right to land, by
     #: LandTask, is its go.
     LANDING = "landing"
+    #: With the checks, on the work of an earlier attempt; a validator session judges it as the task asks. The attempt has no
+    #: builder, and what does not succeed is final: no builder follows by itself.
+    VALIDATOR = "validator"
+    #: With the checks, on the work of an earlier attempt, whose verdict stands. The attempt has no session, and ends as one
+    #: that starts with `VALIDATOR`.
+    CHECKS = "checks"
 
 
 class DisconnectPolicy(Word):
@@ -486,7 +492,8 @@ class Task:
     kept_ref: str = ""
     #: Where the next attempt, or the present one, starts.
     starts_at: StartPoint = StartPoint.UNSPECIFIED
-    #: The number of the attempt whose accepted work an operator has ordered to land. 0 if no such order is pending.
+    #: The number of the attempt with whose work the next attempt starts: accepted work that an operator has ordered to
+    #: land, or work that is to be checked or judged again. 0 if no such order is pending.
     work_of: int = 0
     #: What the task waits for. Set while it is `HELD`, and while a running session waits in its place for an answer.
     hold: Hold | None = None
@@ -539,8 +546,10 @@ class Attempt:
     change: Change | None = None
     #: How its work came onto the target. Unset if it did not.
     landing: Landing | None = None
-    #: The attempt whose accepted work it lands, without a session. 0 if it does its own work.
+    #: The attempt whose work it lands, checks or judges, without a builder. 0 if it does its own work.
     work_of: int = 0
+    #: Where it started.
+    starts_at: StartPoint = StartPoint.UNSPECIFIED
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import typer
 
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.v1.operator_service_pb2 import RetryTaskRequest, RetryTerms
-from amplifier_swarm.v1.task_pb2 import RetryFrom
+from amplifier_swarm.v1.task_pb2 import RetryFrom, StartPoint
 from swarmctl import text_format
 from swarmctl.api import task_actions
 from swarmctl.api.task_actions import ActionResult
@@ -32,6 +32,13 @@ Completed = Annotated[
 WithDependents = Annotated[
     bool, typer.Option("--with-dependents", help="Put back too what has built on the tasks.")
 ]
+ValidatorOnly = Annotated[
+    bool,
+    typer.Option("--validator-only", help="No builder: check and judge the work that is there again."),
+]
+ChecksOnly = Annotated[
+    bool, typer.Option("--checks-only", help="No session: only run the checks on the work that is there.")
+]
 From = Annotated[
     RetryFromName | None,
     typer.Option(
@@ -54,6 +61,8 @@ def run(
     failed: Failed = False,
     completed: Completed = False,
     with_dependents: WithDependents = False,
+    validator_only: ValidatorOnly = False,
+    checks_only: ChecksOnly = False,
     retry_from: From = None,
     dry_run: DryRun = False,
     despite_survivors: DespiteSurvivors = False,
@@ -64,11 +73,20 @@ def run(
 
     A completed task runs again only with --completed: a builder works on what is there, and what it does lands on top.
     If other tasks have built on it, say --with-dependents: they are put back, each with the reason as a finding.
+
+    With --validator-only or --checks-only, no builder runs, and none follows by itself: the work of the latest attempt
+    counts if it passes, else the task fails. --checks-only needs work that a validator has passed.
     """
     if not tasks and not failed:
         raise ProgramExit(ExitCode.USAGE, "no task given", hint="name tasks, or say --failed")
+    if validator_only + checks_only + bool(retry_from) > 1:
+        hint = "give one of --validator-only, --checks-only and --from"
+        raise ProgramExit(ExitCode.USAGE, "these options exclude each other", hint=hint)
     terms = RetryTerms(
-        completed=completed, with_dependents=with_dependents, retry_from=_wire_value(retry_from)
+        completed=completed,
+        with_dependents=with_dependents,
+        starts_at=_start(validator_only=validator_only, checks_only=checks_only),
+        retry_from=_wire_value(retry_from),
     )
     asked = RetryTaskRequest(despite_survivors=despite_survivors, terms=terms, dry_run=dry_run)
     result = task_actions.retry(ctl.stub, tasks or (), failed=failed, asked=asked)
@@ -90,6 +108,12 @@ def _say(result: ActionResult, *, dry_run: bool) -> None:
         print_err("swarmctl: no task has failed")
     if result.revived:
         print_err(f"swarmctl: {text_format.plural(result.revived, 'skipped task')} revived")
+
+
+def _start(*, validator_only: bool, checks_only: bool) -> "StartPoint.ValueType":
+    if validator_only:
+        return StartPoint.START_POINT_VALIDATOR
+    return StartPoint.START_POINT_CHECKS if checks_only else StartPoint.START_POINT_UNSPECIFIED
 
 
 def _wire_value(given: RetryFromName | None) -> "RetryFrom.ValueType":

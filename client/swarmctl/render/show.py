@@ -1,6 +1,7 @@
 """Blocks for one task: its attempts, the reasons for its state; and the link to the dashboard."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from amplifier_swarm.documents import Document, words
 from amplifier_swarm.plan.limits import limits_document
@@ -23,6 +24,7 @@ from amplifier_swarm.v1.task_pb2 import (
     OutcomeKind,
     RetryFrom,
     SandboxKind,
+    StartPoint,
     Task,
     TaskDefinition,
     WorkspaceKind,
@@ -104,7 +106,14 @@ def _work_text(task: Task) -> str:
     """Returns where the accepted work is, if it has not landed."""
     if task.kept_ref:
         return f"kept as {task.kept_ref}; `swarmctl land {task.task_id}` lands it"
-    return f"of attempt {task.work_of}, which is to land" if task.work_of else ""
+    return f"of attempt {task.work_of}, which is to {_verb(task.starts_at)}" if task.work_of else ""
+
+
+def _verb(start: "StartPoint.ValueType") -> str:
+    """Returns what becomes of the work with which an attempt starts."""
+    if start == StartPoint.START_POINT_VALIDATOR:
+        return "be judged"
+    return "be checked" if start == StartPoint.START_POINT_CHECKS else "land"
 
 
 def _landing_text(definition: TaskDefinition) -> str:
@@ -144,11 +153,18 @@ def _definition_blocks(definition: TaskDefinition) -> Iterator[Block]:
             yield prose("\n".join(f"- {entry}" for entry in entries))
 
 
+_DOES: Final = {StartPoint.START_POINT_VALIDATOR: "judges", StartPoint.START_POINT_CHECKS: "checks"}
+
+
+def _work_of(attempt: Attempt) -> str | None:
+    return f"the work of attempt {attempt.work_of}" if attempt.work_of else None
+
+
 def _attempt_blocks(attempt: Attempt, attempts: Sequence[Attempt]) -> Iterator[Block]:
     took = text_format.span(text_format.between(attempt, "started_at", "ended_at"))
     yield Heading(f"Attempt {attempt.number}")
     yield facts(
-        ("lands", cell(f"the work of attempt {attempt.work_of}" if attempt.work_of else None)),
+        (_DOES.get(attempt.starts_at, "lands"), cell(_work_of(attempt))),
         ("outcome", _outcome_cell(attempt)),
         ("worker", cell(attempt.worker)),
         ("claimed", cell(text_format.moment(attempt, "claimed_at"))),

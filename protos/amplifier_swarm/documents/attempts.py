@@ -29,6 +29,7 @@ from amplifier_swarm.v1.task_pb2 import (
     OutcomeKind,
     RetryFrom,
     SandboxKind,
+    StartPoint,
     TaskDefinition,
     WorkspaceKind,
 )
@@ -111,7 +112,13 @@ def _attempt(attempt: Attempt) -> Document:
         "change": change_document(attempt.change) if attempt.HasField("change") else None,
         "landing": landing_document(attempt.landing) if attempt.HasField("landing") else None,
         "work_of": attempt.work_of or None,
+        "starts_at": words.word(StartPoint, attempt.starts_at or _start_before(attempt)),
     }
+
+
+def _start_before(attempt: Attempt) -> "StartPoint.ValueType":
+    """Returns where an attempt started of which an older server does not say it."""
+    return StartPoint.START_POINT_LANDING if attempt.work_of else StartPoint.START_POINT_BUILDER
 
 
 def _session(session: Session) -> Document:

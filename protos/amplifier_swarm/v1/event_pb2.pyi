@@ -111,6 +111,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A task that was tried has shown that a paused runner works again."""
     EVENT_KIND_TASK_RESTORED: _EventKind.ValueType  # 48
     """A task got back the retries that it had used up on a fault of its runner."""
+    EVENT_KIND_CHECKS_STARTED: _EventKind.ValueType  # 40
+    """An attempt without a builder got its go, and checks the work of an earlier one."""
     EVENT_KIND_BUDGET_RAISED: _EventKind.ValueType  # 43
     """A person raised the caps of a task, or of a shared budget."""
     EVENT_KIND_BUDGET_REACHED: _EventKind.ValueType  # 44
@@ -211,6 +213,8 @@ EVENT_KIND_RUNNER_RESUMED: EventKind.ValueType  # 47
 """A task that was tried has shown that a paused runner works again."""
 EVENT_KIND_TASK_RESTORED: EventKind.ValueType  # 48
 """A task got back the retries that it had used up on a fault of its runner."""
+EVENT_KIND_CHECKS_STARTED: EventKind.ValueType  # 40
+"""An attempt without a builder got its go, and checks the work of an earlier one."""
 EVENT_KIND_BUDGET_RAISED: EventKind.ValueType  # 43
 """A person raised the caps of a task, or of a shared budget."""
 EVENT_KIND_BUDGET_REACHED: EventKind.ValueType  # 44

@@ -1512,6 +1512,7 @@ class RetryTerms(_message.Message):
 
     COMPLETED_FIELD_NUMBER: _builtins.int
     WITH_DEPENDENTS_FIELD_NUMBER: _builtins.int
+    STARTS_AT_FIELD_NUMBER: _builtins.int
     RETRY_FROM_FIELD_NUMBER: _builtins.int
     completed: _builtins.bool
     """Also completed tasks. Their landed work stays, and the next attempt builds on it. Without it they are refused with
@@ -1522,6 +1523,12 @@ class RetryTerms(_message.Message):
     work. Each of them gets the reason as a finding. Without it, a completed task on which others have built is refused
     with INVALID_STATUS, which names them.
     """
+    starts_at: _task_pb2.StartPoint.ValueType
+    """Where the next attempt starts: `VALIDATOR` or `CHECKS`. Unset means with a builder. It starts with the work of the
+    latest attempt that has left some, and changes nothing of it; so nothing is put back for it. Refused with
+    INVALID_STATUS if there is no such work, or if it has landed; and `CHECKS` if the task demands a verdict and the work
+    has none that passed.
+    """
     retry_from: _task_pb2.RetryFrom.ValueType
     """What the next attempt starts from. Unset means as the task and the end of its last attempt say. Refused with
     INVALID_STATUS if the last attempt had no clone.
@@ -1531,11 +1538,12 @@ class RetryTerms(_message.Message):
         *,
         completed: _builtins.bool = ...,
         with_dependents: _builtins.bool = ...,
+        starts_at: _task_pb2.StartPoint.ValueType = ...,
         retry_from: _task_pb2.RetryFrom.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "retry_from", b"retry_from", "with_dependents", b"with_dependents"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "retry_from", b"retry_from", "starts_at", b"starts_at", "with_dependents", b"with_dependents"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -221,6 +221,14 @@ class _StartPointEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StartPoint
     """With the accepted work of an earlier attempt, which is to land. The attempt has no session: the right to land, by
     LandTask, is its go.
     """
+    START_POINT_VALIDATOR: _StartPoint.ValueType  # 3
+    """With the checks, on the work of an earlier attempt; a validator session judges it as the task asks. The attempt has no
+    builder, and what does not succeed is final: no builder follows by itself.
+    """
+    START_POINT_CHECKS: _StartPoint.ValueType  # 4
+    """With the checks, on the work of an earlier attempt, whose verdict stands. The attempt has no session, and ends as one
+    that starts with `VALIDATOR`.
+    """
 
 class StartPoint(_StartPoint, metaclass=_StartPointEnumTypeWrapper):
     """Where an attempt starts. May grow: a worker is given only those starts that it has announced in
@@ -234,6 +242,14 @@ START_POINT_BUILDER: StartPoint.ValueType  # 1
 START_POINT_LANDING: StartPoint.ValueType  # 2
 """With the accepted work of an earlier attempt, which is to land. The attempt has no session: the right to land, by
 LandTask, is its go.
+"""
+START_POINT_VALIDATOR: StartPoint.ValueType  # 3
+"""With the checks, on the work of an earlier attempt; a validator session judges it as the task asks. The attempt has no
+builder, and what does not succeed is final: no builder follows by itself.
+"""
+START_POINT_CHECKS: StartPoint.ValueType  # 4
+"""With the checks, on the work of an earlier attempt, whose verdict stands. The attempt has no session, and ends as one
+that starts with `VALIDATOR`.
 """
 Global___StartPoint: _TypeAlias = StartPoint  # noqa: Y015
 
@@ -1102,7 +1118,9 @@ class Task(_message.Message):
     starts_at: Global___StartPoint.ValueType
     """Where the next attempt, or the present one, starts."""
     work_of: _builtins.int
-    """The number of the attempt whose accepted work an operator has ordered to land. 0 if no such order is pending."""
+    """The number of the attempt with whose work the next attempt starts: accepted work that an operator has ordered to
+    land, or work that is to be checked or judged again. 0 if no such order is pending.
+    """
     max_cost: _builtins.str
     """What its sessions may cost together: its own cap, and what people have added. Empty means no cap."""
     max_tokens: _builtins.int
@@ -1228,6 +1246,7 @@ class Attempt(_message.Message):
     CHANGE_FIELD_NUMBER: _builtins.int
     LANDING_FIELD_NUMBER: _builtins.int
     WORK_OF_FIELD_NUMBER: _builtins.int
+    STARTS_AT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Counts the attempts of the task from 1, over retries by operators too."""
     worker: _builtins.str
@@ -1239,7 +1258,9 @@ class Attempt(_message.Message):
     error: _builtins.str
     """The same for people."""
     work_of: _builtins.int
-    """The attempt whose accepted work it lands, without a session. 0 if it does its own work."""
+    """The attempt whose work it lands, checks or judges, without a builder. 0 if it does its own work."""
+    starts_at: Global___StartPoint.ValueType
+    """Where it started."""
     @_builtins.property
     def claimed_at(self) -> _timestamp_pb2.Timestamp:
         """When it was claimed."""
@@ -1306,10 +1327,11 @@ class Attempt(_message.Message):
         change: Global___Change | None = ...,
         landing: Global___Landing | None = ...,
         work_of: _builtins.int = ...,
+        starts_at: Global___StartPoint.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "change", b"change", "claimed_at", b"claimed_at", "ended_at", b"ended_at", "kill_receipt", b"kill_receipt", "landing", b"landing", "started_at", b"started_at", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "change", b"change", "checks", b"checks", "claimed_at", b"claimed_at", "ended_at", b"ended_at", "error", b"error", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "landing", b"landing", "late_results", b"late_results", "number", b"number", "outcome", b"outcome", "sessions", b"sessions", "started_at", b"started_at", "verdict", b"verdict", "work_of", b"work_of", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result", "change", b"change", "checks", b"checks", "claimed_at", b"claimed_at", "ended_at", b"ended_at", "error", b"error", "failure_class", b"failure_class", "kill_receipt", b"kill_receipt", "landing", b"landing", "late_results", b"late_results", "number", b"number", "outcome", b"outcome", "sessions", b"sessions", "started_at", b"started_at", "starts_at", b"starts_at", "verdict", b"verdict", "work_of", b"work_of", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

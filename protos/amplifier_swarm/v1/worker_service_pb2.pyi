@@ -536,7 +536,7 @@ class Claim(_message.Message):
 
     @_builtins.property
     def work(self) -> Global___KeptWork:
-        """The accepted work that the attempt lands. Set if it starts with `LANDING`."""
+        """The work that the attempt lands, checks or judges. Set if it does not start with a builder."""
 
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[_hold_pb2.Answer]:
@@ -577,7 +577,9 @@ Global___Claim: _TypeAlias = Claim  # noqa: Y015
 
 @_typing.final
 class KeptWork(_message.Message):
-    """The work of an earlier attempt, which a ref of the repository keeps."""
+    """The work of an earlier attempt, which a ref of the repository keeps. Of work that was done in the project root itself,
+    where it still is, the commits and the ref are empty.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -586,6 +588,7 @@ class KeptWork(_message.Message):
     HEAD_FIELD_NUMBER: _builtins.int
     REF_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
+    BUILDER_RESULT_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
     """The number of that attempt."""
     base: _builtins.str
@@ -596,6 +599,10 @@ class KeptWork(_message.Message):
     """The ref that keeps `head`."""
     session_id: _builtins.str
     """The builder session that did it. Empty if it is not known."""
+    @_builtins.property
+    def builder_result(self) -> _session_pb2.BuilderResult:
+        """What its builder reported. Unset if it reported nothing, and of work that is to land."""
+
     def __init__(
         self,
         *,
@@ -604,10 +611,11 @@ class KeptWork(_message.Message):
         head: _builtins.str = ...,
         ref: _builtins.str = ...,
         session_id: _builtins.str = ...,
+        builder_result: _session_pb2.BuilderResult | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["builder_result", b"builder_result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "base", b"base", "head", b"head", "ref", b"ref", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "base", b"base", "builder_result", b"builder_result", "head", b"head", "ref", b"ref", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -794,6 +802,7 @@ class SessionRecord(_message.Message):
     END_FIELD_NUMBER: _builtins.int
     TOKEN_ID_FIELD_NUMBER: _builtins.int
     TOKEN_HASH_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
     lease_id: _builtins.str
     """The lease under which it runs."""
     session_id: _builtins.str
@@ -810,6 +819,10 @@ class SessionRecord(_message.Message):
     """The SHA-256 of the token's secret, which are 43 characters of base64url that stand for 32 random bytes. The token is
     the text `swt1_session_ID_SECRET`.
     """
+    checks: _builtins.bool
+    """Asks for the go of an attempt that starts with `VALIDATOR` or `CHECKS`: nothing of it may run before. The other
+    fields but the lease are empty.
+    """
     @_builtins.property
     def end(self) -> Global___SessionEnd:
         """Set when the session has ended; unset asks for the go."""
@@ -824,10 +837,11 @@ class SessionRecord(_message.Message):
         end: Global___SessionEnd | None = ...,
         token_id: _builtins.str = ...,
         token_hash: _builtins.bytes = ...,
+        checks: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "lease_id", b"lease_id", "role", b"role", "runner", b"runner", "session_id", b"session_id", "token_hash", b"token_hash", "token_id", b"token_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "end", b"end", "lease_id", b"lease_id", "role", b"role", "runner", b"runner", "session_id", b"session_id", "token_hash", b"token_hash", "token_id", b"token_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -159,6 +159,7 @@ export function attempt(number: number, more: Partial<Attempt> = {}): Attempt {
     change: null,
     landing: null,
     work_of: null,
+    starts_at: "builder",
     ...more,
   };
 }

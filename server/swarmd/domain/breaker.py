@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from swarmd.domain.decision import Decision
+from swarmd.domain.landing import SESSIONLESS, StartPoint
 from swarmd.domain.lifecycle import Transition
 from swarmd.domain.model import AttemptOutcome, FailureClass, Outcome, PausedRunner, SessionRole, Task
 from swarmd.domain.policy import LANDING_FAILURES, PAUSING
@@ -65,9 +66,17 @@ class Signs:
 NO_SIGNS: Final = Signs()
 
 
-def signs_of(task_id: str, outcome: Outcome, decision: Decision, *, work_of: int) -> Signs:
-    """Returns what the decided outcome says about the runner; `work_of` is set if no session was to run."""
-    if work_of or decision.ended_as not in (AttemptOutcome.COMPLETED, AttemptOutcome.FAILED):
+def signs_of(task_id: str, outcome: Outcome, decision: Decision, *, starts_at: StartPoint) -> Signs:
+    """Returns what the decided outcome says about the runner."""
+    signs = NO_SIGNS if starts_at in SESSIONLESS else _signs_of(task_id, outcome, decision)
+    if starts_at is not StartPoint.VALIDATOR:
+        return signs
+    of_validator = signs.fault if signs.fault and signs.fault.role is SessionRole.VALIDATOR else None
+    return Signs(of_validator, signs.worked - {SessionRole.BUILDER})
+
+
+def _signs_of(task_id: str, outcome: Outcome, decision: Decision) -> Signs:
+    if decision.ended_as not in (AttemptOutcome.COMPLETED, AttemptOutcome.FAILED):
         return NO_SIGNS
     failure = decision.failure_class
     if failure is None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.holds import Hold, Note
-from swarmd.domain.landing import KeptWork
-from swarmd.domain.model import FailureClass, LeaseId, TaskId
+from swarmd.domain.landing import KeptWork, StartPoint
+from swarmd.domain.model import NO_REPORT, FailureClass, LeaseId, TaskId
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,9 @@ class Claim:
     rejections: Sequence[Hold] = ()
     # None if the task runs in a shared workspace.
     clone: CloneStart | None = None
-    # The accepted work that the attempt lands; None if the attempt starts with a builder.
+    # The work that the attempt lands or judges, with its builder's report as JSON; None if it starts with a builder.
     work: KeptWork | None = None
+    work_report: str = NO_REPORT
+    starts_at: StartPoint = StartPoint.BUILDER
     # Names this creation of the task.
     creation: str = ""

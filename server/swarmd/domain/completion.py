@@ -5,6 +5,7 @@ Invariant: a worker that reports COMPLETED without this proof is refused, and no
 
 from collections.abc import Iterable
 
+from swarmd.domain.landing import SESSIONLESS, StartPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import FailureClass, Outcome, OutcomeKind
 
@@ -41,13 +42,13 @@ def missing_proof(
     *,
     validate: bool | None,
     land: bool | None = None,
-    lands_work: bool = False,
+    starts_at: StartPoint = StartPoint.BUILDER,
 ) -> str:
     """Returns which proof a COMPLETED outcome lacks; empty if it lacks none.
 
     `status` is that of the task while the attempt is open, `validate` what its definition demands. `land` says whether
-    the work must be on the target, and is None for an attempt without a clone. `lands_work` says that the attempt lands
-    work which was accepted before: the right to land was its go, and its verdict is that of the attempt before.
+    the work must be on the target, and is None for an attempt without a clone. `starts_at` is where the attempt
+    started: one without a session relies on the verdict of the attempt before.
     """
     if outcome.kind is not OutcomeKind.COMPLETED or status is TaskStatus.KILLING:
         # A kill wins: the outcome is its proof of death, and only an operator can make the result count.
@@ -57,17 +58,19 @@ def missing_proof(
     if outcome.landing is not None and outcome.landing.found:
         # Of an earlier attempt, which had its go and its verdict before it landed.
         return ""
-    return _missing_work(outcome, status, validate=validate, land=land, lands_work=lands_work)
+    return _missing_work(outcome, status, validate=validate, land=land, starts_at=starts_at)
 
 
 def _missing_work(
-    outcome: Outcome, status: TaskStatus, *, validate: bool | None, land: bool | None, lands_work: bool
+    outcome: Outcome, status: TaskStatus, *, validate: bool | None, land: bool | None, starts_at: StartPoint
 ) -> str:
     """Returns which proof of the attempt's own work is missing."""
     if status is TaskStatus.CLAIMED:
-        ask = "LandTask" if lands_work else "RecordSession"
+        ask = "LandTask" if starts_at is StartPoint.LANDING else "RecordSession"
         return f"is COMPLETED, but no session of the lease ever got a go; report DECLINED, or ask by {ask}"
-    if validate and not lands_work and outcome.verdict_passed is None and not outcome.validation_waived:
+    judges = validate or starts_at is StartPoint.VALIDATOR
+    unjudged = outcome.verdict_passed is None and not outcome.validation_waived
+    if judges and starts_at not in SESSIONLESS and unjudged:
         return "is COMPLETED without a verdict, but the task demands validation; send the validator's verdict"
     if land and outcome.landing is None:
         return "is COMPLETED without a landing, but the work of the task has to land; ask for the right by LandTask"

@@ -3,28 +3,26 @@
 The engine reads the record, calls `decide` or `decide_lost`, and writes the decision in one place.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypedDict
 
-from swarmd.domain.approvals import ApprovalPoint, point_after_work, work_text
-from swarmd.domain.holds import HoldKind, NewHold, question_of
-from swarmd.domain.landing import StartPoint
+from swarmd.domain.approvals import ApprovalPoint
+from swarmd.domain.holds import NewHold, approval_of, question_of
+from swarmd.domain.landing import JUDGING, StartPoint
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import AttemptOutcome, FailureClass, Outcome, OutcomeKind, Task
 from swarmd.domain.policy import (
     LANDING_FAILURES,
-    MAX_INTERRUPTIONS,
     Backoff,
     decide_retry,
+    findings_of,
     provider_wait_s,
     repeated_findings,
+    stopped_as,
 )
 from swarmd.domain.workspaces import RetryFrom
 
-# The first digits of a commit, as people know it.
-SHORT_COMMIT: Final = 12
 # A declined claim waits this long, so that a worker that can't start the task doesn't claim it in a loop.
 DECLINED_BACKOFF_S: Final = 5.0
 # The kinds of outcomes that carry a result worth keeping after a kill.
@@ -93,14 +91,16 @@ def decide(
     *,
     earlier_findings: Sequence[Sequence[str]],
     interruptions: int = 0,
-    lands_work: bool = False,
+    starts_at: StartPoint = StartPoint.BUILDER,
+    was_accepted: bool = False,
     stuck: NewHold | None = None,
 ) -> Decision:
     """Decides on the outcome of the task's open attempt.
 
     `earlier_findings` are the ids of the findings of the latest rejected attempts, the latest first; `interruptions`
-    counts the attempts right before this one that were interrupted. `lands_work` says that the attempt lands work which
-    was accepted before, so that nobody is asked about it again. `stuck` is set if the attempt changed nothing any more.
+    counts the attempts right before this one that were interrupted. `starts_at` is where the attempt started: of work
+    that it lands nobody is asked again, and if it only judges, no builder follows. `was_accepted`: the work that it
+    judges had counted before. `stuck` is set if the attempt changed nothing any more.
     """
     if task.status is TaskStatus.KILLING:
         # A kill wins over a result that comes later; the result is kept.
@@ -112,7 +112,9 @@ def decide(
         return release(outcome.error or outcome.kind, backoff_s=DECLINED_BACKOFF_S)
     # A worker that fails before the go is charged like a session that fails: free of charge, it could loop forever.
     if outcome.kind is OutcomeKind.COMPLETED:
-        return _decide_completed(task, outcome, lands_work=lands_work)
+        return _decide_completed(task, outcome, lands_work=starts_at is StartPoint.LANDING)
+    if starts_at in JUDGING:
+        return _decide_judged(task, outcome, rule, was_accepted=was_accepted, interruptions=interruptions)
     if stuck is not None and task.failures < task.max_retries and not outcome.survivors:
         return _hold(FailureClass.VALIDATION_FAILED, outcome.error, stuck)
     return _decide_failed(task, outcome, rule, earlier_findings, interruptions=interruptions)
@@ -128,16 +130,6 @@ def _decide_completed(task: Task, outcome: Outcome, *, lands_work: bool) -> Deci
     return Decision(AttemptOutcome.COMPLETED, Transition.HOLD, detail=detail, update=update, hold=hold)
 
 
-def approval_of(task: Task, outcome: Outcome, *, attempt: int) -> NewHold | None:
-    """Returns the hold of work that was accepted and waits for a person; None if it counts by itself."""
-    landing = outcome.landing
-    point = point_after_work(task.approve, landed=landing is not None)
-    if point is None:
-        return None
-    where = "" if landing is None else f"landed on {landing.target} as {landing.commit[:SHORT_COMMIT]}"
-    return NewHold(HoldKind.APPROVAL, work_text(point, attempt, landing=where), point=point)
-
-
 def _decide_failed(
     task: Task,
     outcome: Outcome,
@@ -150,7 +142,7 @@ def _decide_failed(
     # A worker that ended the sessions without an order from here was going down itself.
     stopped = outcome.kind is not OutcomeKind.FAILED
     failure = (
-        _stopped_as(outcome, interruptions) if stopped else outcome.failure_class or FailureClass.AGENT_ERROR
+        stopped_as(outcome, interruptions) if stopped else outcome.failure_class or FailureClass.AGENT_ERROR
     )
     error = outcome.error or ("the worker ended the session" if stopped else failure)
     lands_kept = task.starts_at is StartPoint.LANDING and task.status is TaskStatus.CLAIMED
@@ -171,6 +163,27 @@ def _decide_failed(
     return replace(decision, update={**decision.update, **_next_start(failure, outcome, approved=approved)})
 
 
+def _decide_judged(
+    task: Task, outcome: Outcome, rule: RetryRule, *, was_accepted: bool, interruptions: int
+) -> Decision:
+    """Decides on an attempt that judged work which was there and did not succeed.
+
+    What says nothing about the work is tried again. Anything else is final: a person asked for no builder.
+    """
+    found = _decide_failed(task, outcome, rule, (), interruptions=interruptions)
+    if (
+        found.failure_class is FailureClass.WORK_MISSING
+        and was_accepted
+        and task.status is TaskStatus.CLAIMED
+    ):
+        return _withdraw(FailureClass.WORK_MISSING, found.error)
+    free = found.update.get("failures", task.failures) == task.failures
+    if found.transition is Transition.RETRY and free and found.failure_class not in LANDING_FAILURES:
+        return found
+    update: TaskUpdate = {**found.update, **NO_ORDER, "backoff_s": 0.0}
+    return replace(found, transition=Transition.GIVE_UP, update=update, hold=None)
+
+
 def _next_start(failure: FailureClass, outcome: Outcome, *, approved: bool) -> TaskUpdate:
     """Returns where the next attempt starts, if that changes; `approved`: a person has approved the landing."""
     if approved and (failure is FailureClass.WORK_MISSING or outcome.verdict_passed is False):
@@ -179,12 +192,6 @@ def _next_start(failure: FailureClass, outcome: Outcome, *, approved: bool) -> T
         # The findings are for a builder. Without any, it was git that failed, and the same work is landed again.
         return TaskUpdate(starts_at=StartPoint.BUILDER)
     return TaskUpdate()
-
-
-def _stopped_as(outcome: Outcome, interruptions: int) -> FailureClass:
-    """Returns the class of an attempt that its worker ended without an order."""
-    interrupted = outcome.interrupted and interruptions < MAX_INTERRUPTIONS
-    return FailureClass.INTERRUPTED if interrupted else FailureClass.WORKER_LOST
 
 
 def decide_lost(task: Task, cause: str, rule: RetryRule) -> Decision:
@@ -206,12 +213,6 @@ def release(cause: str, *, backoff_s: float = 0.0) -> Decision:
         update=TaskUpdate(backoff_s=backoff_s),
         keeps_report=False,
     )
-
-
-def findings_of(outcome: Outcome) -> Sequence[str]:
-    """Returns the ids of the findings in the outcome's report."""
-    verdict = json.loads(outcome.report).get("verdict") or {}
-    return [finding.get("finding_id", "") for finding in verdict.get("findings") or ()]
 
 
 def _killed(task: Task, *, error: str, archives: bool = False, survivors: int = 0) -> Decision:

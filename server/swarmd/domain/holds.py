@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from swarmd.domain.approvals import ApprovalPoint, start_text
+from swarmd.domain.approvals import ApprovalPoint, point_after_work, start_text, work_text
 from swarmd.domain.errors import InvalidRequest
+from swarmd.domain.model import Outcome, Task
 from swarmd.domain.shared_budget import BudgetName
 
 # Of a question, a reason, an answer and a note.
@@ -18,6 +19,8 @@ MAX_NOTES: Final = 100
 MAX_QUESTION: Final = 4_000
 MAX_OPTIONS: Final = 20
 MAX_OPTION: Final = 1_000
+# The first digits of a commit, as people know it.
+SHORT_COMMIT: Final = 12
 _HOLD_ID: Final = re.compile(r"([1-9][0-9]{0,14})-([1-9][0-9]{0,14})")
 
 
@@ -200,3 +203,13 @@ def checked_text(field: str, text: str) -> str:
 def _with_options(question: Mapping[str, Any]) -> str:
     options = question.get("options") or ()
     return f"{question['text']} ({' / '.join(options)})" if options else str(question["text"])
+
+
+def approval_of(task: Task, outcome: Outcome, *, attempt: int) -> NewHold | None:
+    """Returns the hold of work that was accepted and waits for a person; None if it counts by itself."""
+    landing = outcome.landing
+    point = point_after_work(task.approve, landed=landing is not None)
+    if point is None:
+        return None
+    where = "" if landing is None else f"landed on {landing.target} as {landing.commit[:SHORT_COMMIT]}"
+    return NewHold(HoldKind.APPROVAL, work_text(point, attempt, landing=where), point=point)

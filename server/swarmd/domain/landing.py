@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class StartPoint(StrEnum):
@@ -9,6 +10,14 @@ class StartPoint(StrEnum):
 
     BUILDER = "builder"
     LANDING = "landing"
+    VALIDATOR = "validator"
+    CHECKS = "checks"
+
+
+# These judge the work of an earlier attempt again, and build nothing.
+JUDGING: Final = frozenset({StartPoint.VALIDATOR, StartPoint.CHECKS})
+# These have no session.
+SESSIONLESS: Final = frozenset({StartPoint.LANDING, StartPoint.CHECKS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +45,10 @@ class ReportedLanding:
 
 @dataclass(frozen=True, slots=True)
 class KeptWork:
-    """The accepted work of an attempt, from `base` to `head`, which the ref keeps in the repository.
+    """The work of an attempt, from `base` to `head`, which the ref keeps in the repository.
 
-    `session_id` is of the builder, empty if it is not known.
+    `session_id` is of the builder, empty if it is not known. The commits, the ref and the repository are empty if the
+    attempt had no clone: its files are in the project root.
     """
 
     attempt: int

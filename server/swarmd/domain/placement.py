@@ -6,7 +6,7 @@ from typing import Final
 
 from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.definition import TaskDefinition
-from swarmd.domain.landing import StartPoint
+from swarmd.domain.landing import JUDGING, StartPoint
 from swarmd.domain.model import WorkerIdentity
 from swarmd.domain.sandbox import NetworkAccess, SandboxKind
 from swarmd.domain.workspaces import RetryFrom, WorkspaceKind
@@ -16,6 +16,9 @@ _MARK: Final = ":"
 CLONE_DEMAND: Final = ":clone"
 # The repository that holds the work which is to land: a worker of another one would not find it.
 WORK_DEMAND: Final = ":work"
+# Where the attempt starts, if it judges work that is there; and the project root, if that work lies there.
+START_DEMAND: Final = ":start"
+ROOT_DEMAND: Final = ":root"
 SANDBOX_DEMAND: Final = ":sandbox"
 NETWORK_DEMAND: Final = ":network"
 MEMORY_DEMAND: Final = ":memory"
@@ -42,12 +45,19 @@ class WorkerPool:
         return labels.items() <= self.labels.items() if labels else self.takes_unlabelled
 
 
-def demands(definition: TaskDefinition, *, work_in: str = "") -> Mapping[str, str]:
+def demands(
+    definition: TaskDefinition, *, work_in: str = "", starts_at: StartPoint = StartPoint.BUILDER
+) -> Mapping[str, str]:
     """Returns what a worker must have: the labels, and demands for the clone, the work, the sandbox and each limit.
 
-    `work_in` is the repository of accepted work that is to land, empty if there is no such order.
+    `work_in` is the repository of work with which the attempt starts; empty if there is none, or if that work lies in
+    the project root.
     """
     found = {**definition.labels, **enforcement_demands(definition)}
+    if starts_at in JUDGING:
+        found[START_DEMAND] = starts_at.value
+        if not work_in and definition.workspace is None:
+            found[ROOT_DEMAND] = ""
     if work_in:
         return {**found, CLONE_DEMAND: "", WORK_DEMAND: work_in}
     if definition.workspace is WorkspaceKind.CLONE or definition.approve is ApprovalPoint.BEFORE_LANDING:
@@ -100,15 +110,21 @@ def runs_in_clone(definition: TaskDefinition, identity: WorkerIdentity) -> bool:
 
 
 def claimed_definition(
-    definition: TaskDefinition, *, work_of: int, retry_from: RetryFrom | None = None
+    definition: TaskDefinition,
+    *,
+    work_of: int,
+    retry_from: RetryFrom | None = None,
+    workspace: WorkspaceKind | None = None,
 ) -> TaskDefinition:
-    """Returns the definition by which an attempt works.
+    """Returns the definition by which an attempt works; `workspace` is where the work is that it judges.
 
     An order to land overrules `land` and `workspace`. So does an approval before the landing: the work is kept. A
     retry that says what its attempt starts from overrules `retry_from`.
     """
     if retry_from is not None:
         definition = replace(definition, retry_from=retry_from)
+    if workspace is not None:
+        definition = replace(definition, workspace=workspace)
     if not work_of and definition.approve is not ApprovalPoint.BEFORE_LANDING:
         return definition
     return replace(definition, workspace=WorkspaceKind.CLONE, land=bool(work_of))
@@ -128,6 +144,10 @@ def _meets(identity: WorkerIdentity, name: str, value: str) -> bool:
 _TESTS: Final[Mapping[str, Callable[[WorkerIdentity, str], bool]]] = {
     CLONE_DEMAND: lambda identity, _: makes_clones(identity),
     WORK_DEMAND: _lands_work_of,
+    START_DEMAND: lambda identity, start: start in identity.starts,
+    ROOT_DEMAND: lambda identity, _: (
+        not (makes_clones(identity) and identity.workspace is WorkspaceKind.CLONE)
+    ),
     SANDBOX_DEMAND: lambda identity, kind: identity.enforcement.makes(SandboxKind(kind)),
     NETWORK_DEMAND: lambda identity, _: identity.enforcement.no_network,
     MEMORY_DEMAND: lambda identity, size: int(size) <= identity.enforcement.limits.memory_bytes,

@@ -1,10 +1,11 @@
 """Retry budgets and backoff. `chance` is a random number from 0 to 1, drawn by the caller."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from swarmd.domain.model import FailureClass, Task
+from swarmd.domain.model import FailureClass, Outcome, Task
 
 # The death of one worker is rarely the fault of the task; the death of three is.
 MAX_LOSSES: Final = 2
@@ -120,3 +121,15 @@ def stop_after_s(*, lost_after_s: float, suspect_after_s: float) -> float:
     It is never less than half of `lost_after_s`.
     """
     return max(lost_after_s - 2 * suspect_after_s - GRACE_ROOM_S, lost_after_s / 2)
+
+
+def findings_of(outcome: Outcome) -> Sequence[str]:
+    """Returns the ids of the findings in the outcome's report."""
+    verdict = json.loads(outcome.report).get("verdict") or {}
+    return [finding.get("finding_id", "") for finding in verdict.get("findings") or ()]
+
+
+def stopped_as(outcome: Outcome, interruptions: int) -> FailureClass:
+    """Returns the class of an attempt that its worker ended without an order."""
+    interrupted = outcome.interrupted and interruptions < MAX_INTERRUPTIONS
+    return FailureClass.INTERRUPTED if interrupted else FailureClass.WORKER_LOST

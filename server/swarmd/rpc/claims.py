@@ -6,7 +6,6 @@ from typing import Final, TypeVar
 from amplifier_swarm.v1 import hold_pb2, session_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as pb
 from swarmd.domain.claim import Claim, DependencyResult
-from swarmd.domain.landing import StartPoint
 from swarmd.wire import definitions, enums, holds, outcomes
 
 # The most characters that the results of all dependencies together add to a claim.
@@ -39,12 +38,15 @@ def write(claim: Claim, *, traceparent: str) -> pb.Claim:
         message.previous_head = start.previous_head
         message.previous_failure = enums.FAILURE_CLASS.to_wire(start.previous_failure)
     if (work := claim.work) is not None:
-        message.starts_at = enums.START_POINT.to_wire(StartPoint.LANDING)
+        message.starts_at = enums.START_POINT.to_wire(claim.starts_at)
         message.work.CopyFrom(
             pb.KeptWork(
                 attempt=work.attempt, base=work.base, head=work.head, ref=work.ref, session_id=work.session_id
             )
         )
+        report = outcomes.read_report(claim.work_report)
+        if report.HasField("builder_result"):
+            message.work.builder_result.CopyFrom(report.builder_result)
     return message
 
 

@@ -15,7 +15,13 @@ from amplifier_swarm.v1 import worker_service_pb2 as pb
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.session_grants import checked_token
 from swarmd.domain.session_ids import is_session_id
-from swarmd.engine.attempts.sessions import AttemptReport, SessionEnd, SessionProgress, SessionStart
+from swarmd.engine.attempts.sessions import (
+    AttemptReport,
+    ChecksStart,
+    SessionEnd,
+    SessionProgress,
+    SessionStart,
+)
 from swarmd.store.sessions import MAX_ENTRY_NUMBER, LogEntry
 from swarmd.wire import enums, outcomes, values
 
@@ -92,8 +98,10 @@ async def read_attempts(
     return [next(kept) if item.lease_id in known else None for item in messages]
 
 
-def read_record(record: pb.SessionRecord) -> SessionStart | SessionEnd:
-    """Converts a start or an end of a session."""
+def read_record(record: pb.SessionRecord) -> SessionStart | ChecksStart | SessionEnd:
+    """Converts a start or an end of a session, or the start of an attempt that begins with its checks."""
+    if record.checks:
+        return ChecksStart(record.lease_id)
     if record.HasField("end"):
         return _session_end(record)
     session_id = _session_id(record)

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from swarmd.domain.budget import NOTHING, Spent
 from swarmd.domain.claim import DependencyResult
+from swarmd.domain.landing import JUDGING, StartPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import (
     NO_REPORT,
@@ -41,12 +42,13 @@ class LeaseRecord(NamedTuple):
     # None without a clone; no place if it has not asked to land.
     target_key: TargetKey | None = None
     landing_place: int | None = None
-    # The attempt whose accepted work it lands; 0 if it does its own.
+    # The attempt whose work it lands or judges; 0 if it does its own.
     work_of: int = 0
     # Its sessions were ordered to end because a cap was passed.
     over_budget: bool = False
     # There are budgets that tasks share.
     budgets: bool = False
+    starts_at: StartPoint = StartPoint.BUILDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,11 @@ def add(
     work_of: int = 0,
     account: str = "",
     reserved: Spent = NOTHING,
+    starts_at: StartPoint = StartPoint.BUILDER,
 ) -> None:
     """Opens an attempt, in a clone if it has a target; the schema allows one open attempt a task.
 
-    `work_of` is the attempt whose accepted work it lands, `account` what pays for it, `reserved` what it may need.
+    `work_of` is the attempt whose work it lands or judges, `account` what pays for it, `reserved` what it may need.
     """
     tx.defer(
         "attempt_add",
@@ -92,6 +95,7 @@ def add(
         account=account,
         reserved_cost_nano=reserved.cost_nano,
         reserved_tokens=reserved.tokens,
+        starts_at=starts_at,
     )
 
 
@@ -100,7 +104,9 @@ def find(tx: ReadTx, task_key: TaskKey, number: int) -> LeaseRecord | None:
     row = tx.one("attempt_by_lease", subject=task_key, task_key=task_key, number=number)
     if row is None:
         return None
-    claimed_us, outcome, digest, target_key, landing_place, work_of, over_budget, budgets = row[_LEASE.stop :]
+    claimed_us, outcome, digest, target_key, landing_place, work_of, over_budget, budgets, start = row[
+        _LEASE.stop :
+    ]
     return LeaseRecord(
         lease=Lease._make(row[_LEASE]),
         task=tasks.from_row(row),
@@ -112,7 +118,14 @@ def find(tx: ReadTx, task_key: TaskKey, number: int) -> LeaseRecord | None:
         work_of=work_of,
         over_budget=bool(over_budget),
         budgets=bool(budgets),
+        starts_at=StartPoint(start),
     )
+
+
+def judges_accepted(tx: ReadTx, record: LeaseRecord) -> bool:
+    """Returns whether the attempt judges work that had counted before."""
+    earlier = find(tx, record.task.key, record.work_of) if record.starts_at in JUDGING else None
+    return earlier is not None and earlier.outcome is AttemptOutcome.COMPLETED
 
 
 def all_open(tx: ReadTx) -> list[OpenLease]:

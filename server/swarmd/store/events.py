@@ -44,6 +44,7 @@ class EventKind(StrEnum):
     EXPIRY_RESUMED = "expiry_resumed"
     TASK_LANDING = "task_landing"
     LANDING_WITHDRAWN = "landing_withdrawn"
+    CHECKS_STARTED = "checks_started"
     TASK_HELD = "task_held"
     TASK_UNHELD = "task_unheld"
     TASK_NOTED = "task_noted"

@@ -97,6 +97,27 @@ def accepted_work(tx: ReadTx, task_key: TaskKey) -> AcceptedWork | None:
     return AcceptedWork(work, bool(landed), bool(in_clone))
 
 
+class LeftWork(NamedTuple):
+    """The work that an attempt has left, whatever came of it; incomplete if no ref keeps it."""
+
+    work: KeptWork
+    in_clone: bool
+    completed: bool
+    # The report of that attempt, and whether a validator has passed the work.
+    report: str
+    passed: bool
+
+
+def left_work(tx: ReadTx, task_key: TaskKey, *, number: int | None = None) -> LeftWork | None:
+    """Returns the work of that attempt, or of the latest one with a go that has not landed work; None if none is."""
+    row = tx.one("landing_latest_work", task_key=task_key, number=number)
+    if row is None:
+        return None
+    found, in_clone, completed, repository, base, head, ref, session_id, report, passed = row
+    work = KeptWork(found, base, head, ref, repository if in_clone else "", session_id)
+    return LeftWork(work, bool(in_clone), bool(completed), report, bool(passed))
+
+
 def set_label_set(tx: Tx, task_key: TaskKey, *, label_set_key: int) -> None:
     """Changes what the task demands of a worker; the task must not be held."""
     tx.run("task_set_label_set", key=task_key, label_set_key=label_set_key)

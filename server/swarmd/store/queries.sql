@@ -427,13 +427,13 @@ SELECT t.task_id, p.task_id FROM dependencies d JOIN tasks t ON t.key = d.task_k
 
 -- name: attempt_add
 INSERT INTO attempts (key, task_key, number, epoch, secret_hash, worker_key, claimed_us, error, target_key, first_base,
-                      work_of, account, reserved_cost_nano, reserved_tokens)
+                      work_of, account, reserved_cost_nano, reserved_tokens, starts_at)
 VALUES {rows};
 
 -- name: attempt_by_lease
--- The task, then its lease of that number, open or not; the last value says whether tasks share budgets.
+-- The task, then its lease of that number, open or not; the last value but one says whether tasks share budgets.
 SELECT {task_columns}, {lease_columns}, a.claimed_us, a.outcome, a.digest, a.target_key, a.landing_place,
-       a.work_of, a.over_budget, EXISTS (SELECT 1 FROM budgets)
+       a.work_of, a.over_budget, EXISTS (SELECT 1 FROM budgets), a.starts_at
   FROM attempts a JOIN tasks t ON t.key = a.task_key JOIN workers w ON w.key = a.worker_key
  WHERE a.task_key = :task_key AND a.number = :number;
 
@@ -608,13 +608,32 @@ SELECT c.head FROM changes c JOIN attempts a ON a.key = c.attempt_key
  ORDER BY a.number DESC LIMIT 1;
 
 -- name: landing_accepted_work
--- The work of the task's completed attempt, and how it landed. An attempt that lands earlier work has no change.
+-- The work of the task's completed attempt, and how it landed. An attempt that lands or judges earlier work has no change
+-- of its own.
 SELECT a.number, json_extract(a.report, '$.landing') IS NOT NULL, a.target_key IS NOT NULL, coalesce(g.repository, ''),
        coalesce(c.base, ''), coalesce(c.head, ''), coalesce(json_extract(c.summary, '$.ref'), ''),
-       coalesce((SELECT session_id FROM sessions WHERE attempt_key = a.key AND role = 'builder'
+       coalesce((SELECT session_id FROM sessions WHERE attempt_key = b.key AND role = 'builder'
                   ORDER BY key DESC LIMIT 1), '')
-  FROM attempts a LEFT JOIN targets g ON g.key = a.target_key LEFT JOIN changes c ON c.attempt_key = a.key
+  FROM attempts a LEFT JOIN targets g ON g.key = a.target_key
+  LEFT JOIN attempts b ON b.task_key = a.task_key AND b.number = iif(a.work_of, a.work_of, a.number)
+  LEFT JOIN changes c ON c.attempt_key = b.key
  WHERE a.task_key = :task_key AND a.outcome = 'completed' ORDER BY a.number DESC LIMIT 1;
+
+-- name: landing_latest_work
+-- The work that the latest attempt with a go has left or judged. An attempt that lands work has left none.
+SELECT b.number, b.target_key IS NOT NULL, b.outcome = 'completed', coalesce(g.repository, ''), coalesce(c.base, ''),
+       coalesce(c.head, ''), coalesce(json_extract(c.summary, '$.ref'), ''),
+       coalesce((SELECT session_id FROM sessions WHERE attempt_key = b.key AND role = 'builder'
+                  ORDER BY key DESC LIMIT 1), ''), coalesce(b.report, '{}'),
+       EXISTS (SELECT 1 FROM attempts v WHERE v.task_key = b.task_key AND b.number IN (v.number, v.work_of)
+                  AND json_extract(v.report, '$.verdict.passed'))
+  FROM attempts b LEFT JOIN targets g ON g.key = b.target_key LEFT JOIN changes c ON c.attempt_key = b.key
+ WHERE b.task_key = :task_key AND b.number =
+       (SELECT iif(a.work_of, a.work_of, a.number) FROM attempts a
+         WHERE a.task_key = :task_key AND a.number = coalesce(:number, a.number)
+           AND (:number IS NOT NULL OR (a.starts_at <> 'landing' AND a.started_us IS NOT NULL
+                AND (a.work_of > 0 OR a.target_key IS NULL
+                     OR EXISTS (SELECT 1 FROM changes WHERE attempt_key = a.key)))) ORDER BY a.number DESC LIMIT 1);
 
 -- name: change_rejected_before
 -- The latest attempt before :number that had a go; its patch and report, if it was rejected.
@@ -1112,7 +1131,8 @@ SELECT t.key, t.task_id, t.name, t.status, t.phase, t.type, t.priority, t.attemp
          WHERE c.task_key = t.key AND c.outcome = 'completed' ORDER BY c.number DESC LIMIT 1) END,
        CASE WHEN t.status = 'completed' THEN
          (SELECT CASE WHEN json_extract(c.report, '$.landing') IS NULL THEN json_extract(k.summary, '$.ref') END
-            FROM attempts c LEFT JOIN changes k ON k.attempt_key = c.key
+            FROM attempts c LEFT JOIN attempts b ON b.task_key = c.task_key AND b.number = iif(c.work_of, c.work_of, c.number)
+            LEFT JOIN changes k ON k.attempt_key = b.key
            WHERE c.task_key = t.key AND c.outcome = 'completed' ORDER BY c.number DESC LIMIT 1) END,
        t.starts_at, t.work_of, t.max_cost_nano + t.added_cost_nano, t.max_tokens + t.added_tokens,
        CASE WHEN t.status IN ('held', 'in_progress') THEN (SELECT json_array({hold_columns}) FROM holds
@@ -1195,7 +1215,7 @@ SELECT count(*) FROM tasks t
 
 -- name: view_attempts
 SELECT a.key, a.number, w.name, a.outcome, a.failure_class, a.error, a.claimed_us, a.started_us, a.ended_us, a.report,
-       c.summary, a.work_of
+       c.summary, a.work_of, a.starts_at
   FROM attempts a JOIN workers w ON w.key = a.worker_key LEFT JOIN changes c ON c.attempt_key = a.key
  WHERE a.task_key = :key ORDER BY a.number;
 

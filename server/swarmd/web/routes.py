@@ -40,7 +40,7 @@ ROUTES: Final = (
           body=(actions.CAUSE,), status=202),
     Route("POST", "/api/tasks/{id}/retry", "RetryTask", actions.retry,
           "Retries the ended task; a completed one if that is asked for.", "Retried",
-          body=(actions.COMPLETED, actions.WITH_DEPENDENTS, actions.FROM, actions.DRY_RUN)),
+          body=(actions.COMPLETED, actions.WITH_DEPENDENTS, actions.ONLY, actions.FROM, actions.DRY_RUN)),
     Route("POST", "/api/tasks/{id}/land", "LandWork", actions.land, "Lands the kept work of the completed task.",
           "Task"),
     Route("POST", "/api/tasks/{id}/accept", "AcceptResult", actions.accept,

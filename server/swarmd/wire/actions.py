@@ -12,6 +12,7 @@ from amplifier_swarm.v1 import swarm_pb2, task_pb2
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
 from swarmd.domain.budget import Spent, read_dollars
 from swarmd.domain.errors import InvalidRequest, SwarmError
+from swarmd.domain.landing import StartPoint
 from swarmd.domain.model import TaskId, WorkerName
 from swarmd.domain.refused_task import RefusedTask
 from swarmd.domain.retry_terms import RetryTerms
@@ -59,6 +60,7 @@ class Actions:
         terms = RetryTerms(
             despite_survivors=request.despite_survivors,
             retry_from=enums.RETRY_FROM.optional(request.terms.retry_from, "terms.retry_from"),
+            starts_at=_read_start(request.terms.starts_at),
             completed=request.terms.completed,
             with_dependents=request.terms.with_dependents,
         )
@@ -222,6 +224,13 @@ class Actions:
         forget = partial(self._swarm.workers.declare_gone, name=WorkerName(worker))
         leases = await self._swarm.db.write(forget)
         return pb.ForgetWorkerResponse(task_ids=[lease.task_id for lease in leases])
+
+
+def _read_start(given: int) -> StartPoint:
+    start = enums.START_POINT.optional(given, "terms.starts_at") or StartPoint.BUILDER
+    if start is StartPoint.LANDING:
+        raise InvalidRequest("terms.starts_at", "can't be LANDING; LandWork lands kept work")
+    return start
 
 
 def _checked_cause(cause: str) -> str:

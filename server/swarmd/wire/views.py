@@ -76,6 +76,7 @@ def attempt(view: AttemptView) -> task_pb2.Attempt:
         checks=report.checks,
         late_results=[_late_result(result) for result in view.late_results],
         work_of=view.work_of,
+        starts_at=enums.START_POINT.to_wire(view.starts_at),
     )
     if report.HasField("builder_result"):
         message.builder_result.CopyFrom(report.builder_result)

@@ -33,7 +33,7 @@ SHOW_KEYS = ["description", "acceptance_criteria", "files", "attempts"]
 ATTEMPT_KEYS = [
     "number", "outcome", "worker", "failure_class", "error", "claimed_at", "started_at", "ended_at",
     "sessions", "builder_result", "checks", "verdict", "findings", "kill_receipt", "late_results",
-    "change", "landing", "work_of",
+    "change", "landing", "work_of", "starts_at",
 ]  # fmt: skip
 WORKER_KEYS = ["name", "status", "slots", "running", "host", "pid", "runner", "last_seen"]
 

@@ -4,6 +4,7 @@ import pytest
 
 from swarmd.domain.breaker import cooldown_s, fingerprint, signs_of
 from swarmd.domain.decision import Decision
+from swarmd.domain.landing import StartPoint
 from swarmd.domain.lifecycle import Transition
 from swarmd.domain.model import AttemptOutcome, FailureClass, Outcome, OutcomeKind, SessionRole
 
@@ -66,7 +67,7 @@ def test_a_long_line_gives_a_bounded_fingerprint() -> None:
     ],
 )
 def test_a_failure_of_the_set_up_is_a_fault_of_a_role(failure: FailureClass, role: str) -> None:
-    found = signs_of("t", outcome(), decided(failure, "no"), work_of=0).fault
+    found = signs_of("t", outcome(), decided(failure, "no"), starts_at=StartPoint.BUILDER).fault
 
     assert found is not None
     assert (found.role, found.failure_class) == (role, failure)
@@ -85,7 +86,7 @@ def test_a_failure_of_the_set_up_is_a_fault_of_a_role(failure: FailureClass, rol
     ],
 )
 def test_other_failures_say_which_roles_work(failure: FailureClass, report: str, worked: set[str]) -> None:
-    found = signs_of("t", outcome(report), decided(failure, "no"), work_of=0)
+    found = signs_of("t", outcome(report), decided(failure, "no"), starts_at=StartPoint.BUILDER)
 
     assert (found.fault, set(found.worked)) == (None, worked)
 
@@ -93,9 +94,11 @@ def test_other_failures_say_which_roles_work(failure: FailureClass, report: str,
 def test_work_that_lands_without_a_session_says_nothing() -> None:
     completed = decided(None, ended="completed")
 
-    assert not signs_of("t", outcome(), completed, work_of=1).worked
-    assert signs_of("t", outcome(), completed, work_of=0).worked == {SessionRole.BUILDER}
-    assert signs_of("t", outcome(passed=True), completed, work_of=0).worked == set(SessionRole)
+    assert not signs_of("t", outcome(), completed, starts_at=StartPoint.LANDING).worked
+    assert signs_of("t", outcome(), completed, starts_at=StartPoint.BUILDER).worked == {SessionRole.BUILDER}
+    assert signs_of("t", outcome(passed=True), completed, starts_at=StartPoint.BUILDER).worked == set(
+        SessionRole
+    )
 
 
 def test_a_cool_down_doubles_to_an_hour_and_is_none_where_a_person_has_to_mend_something() -> None:

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EarlierWork:
-    """The accepted work of an earlier attempt, from `base` to `head`, which `ref` keeps in the source repository."""
+    """The work of an earlier attempt, from `base` to `head`, which `ref` keeps in the source repository.
+
+    All three are empty if it lies in the project root itself.
+    """
 
     attempt: int
     base: str

@@ -13,7 +13,7 @@ from swarm_worker.domain.people import PersonAnswer, PersonNote, Question
 from swarm_worker.domain.sandbox import NO_LIMITS, NetworkAccess, ResourceLimits
 from swarm_worker.domain.session_tokens import SessionToken
 from swarm_worker.domain.types import LeaseId, Role, SessionId
-from swarm_worker.domain.workspaces import LandingStyle, RetryFrom, WorkspaceKind
+from swarm_worker.domain.workspaces import AttemptStart, LandingStyle, RetryFrom, WorkspaceKind
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -174,8 +174,10 @@ class Assignment:
     previous_head: str = ""
     # Why the previous attempt did not succeed; None on a first attempt, and for a class that is not a worker's.
     previous_failure: FailureClass | None = None
-    # The accepted work that the attempt lands, without a session; None if it starts with a builder.
+    # The work that the attempt lands, checks or judges, with its builder's report; None if it starts with a builder.
     work: EarlierWork | None = None
+    work_result: BuilderResult | None = None
+    starts_at: AttemptStart | None = None
     # Names this creation of the task; empty if the server knows none.
     creation: str = ""
     # What people have said; the latest last.

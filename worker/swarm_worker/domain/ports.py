@@ -50,6 +50,9 @@ class SessionReporter(Protocol):
     async def request_go(self, start: SessionStart) -> GoAnswer:
         """Requests the go; no process of the session may exist before the answer."""
 
+    async def request_checks(self, lease_id: LeaseId) -> GoAnswer:
+        """Requests the go of an attempt that starts with its checks; none of them may run before the answer."""
+
     async def report_end(self, end: SessionEnd) -> None:
         """Reports an end; returns when the server has stored or refused it."""
 

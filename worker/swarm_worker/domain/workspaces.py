@@ -18,6 +18,14 @@ class LandingStyle(StrEnum):
     REBASE = "rebase"
 
 
+class AttemptStart(StrEnum):
+    """The points at which an attempt may start, besides its builder; the wire contract explains each."""
+
+    LANDING = "landing"
+    VALIDATOR = "validator"
+    CHECKS = "checks"
+
+
 class RetryFrom(StrEnum):
     """The starting point of a further attempt."""
 

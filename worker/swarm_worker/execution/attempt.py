@@ -7,48 +7,43 @@ negative, is a failure.
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from functools import partial
 
-from amplifier_swarm.text import one_line
 from swarm_worker.config import WorkerConfig
-from swarm_worker.domain.finding_ids import with_ids
 from swarm_worker.domain.model import (
     Assignment,
     BuilderResult,
     CheckResult,
     Failure,
     FailureClass,
+    KillReceipt,
     Outcome,
     OutcomeKind,
     SessionEnd,
-    Verdict,
 )
 from swarm_worker.domain.names import session_id
-from swarm_worker.domain.ports import Notes
+from swarm_worker.domain.ports import GoAnswer, Notes
 from swarm_worker.domain.reply_rules import unfinished_reason
 from swarm_worker.domain.types import Role
+from swarm_worker.domain.workspaces import AttemptStart
+from swarm_worker.execution import validation
 from swarm_worker.execution.artifacts import upload_artifacts
 from swarm_worker.execution.attempt_programs import AttemptPrograms
 from swarm_worker.execution.checks import (
     ChecksResult,
     failed_checks,
-    findings_of_checks,
     run_checks,
-    summary_of_checks,
 )
 from swarm_worker.execution.context import SessionContext
 from swarm_worker.execution.judged_work import JudgedWork, judged_paths
 from swarm_worker.execution.session import Session, SessionSpec
-from swarm_worker.execution.session_result import ERROR_CHARS, SessionResult, outcome_of_builder, report_of
-from swarm_worker.execution.validation import ValidatorEnd, ValidatorRuns, rejection_reason
+from swarm_worker.execution.session_result import SessionResult, outcome_of_builder, report_of
 from swarm_worker.execution.workspaces import AttemptLog, Workspace
-from swarm_worker.output.verdicts import read_verdict
 from swarm_worker.prompts import build
 from swarm_worker.supervision.stop_signal import Stop
-from swarm_worker.workspace.changes import Changes, changes_since, take_snapshot
-
-CORRECT_CHECKS: Final = "checks run with /bin/sh; correct the plan, import it and retry the task"
+from swarm_worker.workspace.changes import Changes, Snapshot, changes_since, snapshot_of, take_snapshot
 
 
 @dataclass(slots=True)
@@ -81,7 +76,9 @@ class Attempt:
     async def _run(self) -> Outcome:
         """Runs the attempt in its workspace, which is closed whatever the outcome is."""
         self.context = self.context.within(self.workspace)
-        work = self._work if self.assignment.work is None else self._land
+        work = {None: self._work, AttemptStart.LANDING: self._land}.get(
+            self.assignment.starts_at, self._judge
+        )
         ended = await self.workspace.open(self._run_checks) or await work()
         return await self.workspace.close(ended)
 
@@ -92,7 +89,7 @@ class Attempt:
 
     async def _work(self) -> Outcome:
         task = self.assignment.task
-        programs = AttemptPrograms(self.context, self.assignment, self.stop)
+        programs = self._programs()
         root = self.context.project_root
         before = await take_snapshot(root, task.files, programs) if self._validates else None
         built_since_s = time.time()
@@ -107,21 +104,76 @@ class Attempt:
             return replace(failed, builder_result=report)
         # Compared before the checks run, since files that checks write are not the builder's work.
         changed = None if before is None else await changes_since(before, programs)
-        work = JudgedWork(root, judged_paths(task.files, report), programs)
-        while True:
-            if before is not None:
-                await work.record_before_checks()
-            checked = await self._run_checks(task.checks, built.log, since_s=built_since_s)
-            await self._leave_artifacts(built)
-            await self.workspace.discard_changes("the checks", built.log)
-            outcome = await self._verify(checked, report, changed, work)
-            if before is None or outcome.kind is not OutcomeKind.COMPLETED or not work.must_judge_again:
-                break
-            changed = await changes_since(before, programs)
-        outcome = replace(work.outcome(outcome), checks=checked.results)
+        leave = partial(self._leave_artifacts, built)
+        outcome = await self._prove(before, changed, report, built.log, since_s=built_since_s, leave=leave)
         if outcome.kind is OutcomeKind.COMPLETED:
             outcome = await self.workspace.land(outcome, built.log, self._run_checks)
         return replace(outcome, builder_result=report, kill_receipt=built.receipt or outcome.kill_receipt)
+
+    async def _judge(self) -> Outcome:
+        """Checks the work that an earlier attempt has left, and has it judged if the attempt starts with that."""
+        if (refused := await self._refused_go()) is not None:
+            return refused
+        work, start = self.assignment.work, self.assignment.starts_at
+        assert work is not None
+        log, since_s = AttemptLog(self.assignment), time.time()
+        before = changed = None
+        if start is AttemptStart.VALIDATOR and self._validates:
+            before = snapshot_of(self.context.project_root, work.base)
+            changed = await changes_since(before, self._programs())
+        report = self.assignment.work_result
+        outcome = await self._prove(before, changed, report, log, since_s=since_s)
+        if start is AttemptStart.CHECKS:  # the verdict of the earlier attempt stands
+            outcome = replace(outcome, validation_waived=False)
+        if outcome.kind is OutcomeKind.COMPLETED:
+            return await self.workspace.land(outcome, log, self._run_checks)
+        return outcome
+
+    async def _refused_go(self) -> Outcome | None:
+        """Asks for the go of an attempt without a builder; returns the outcome if it gets none."""
+        go = await self.stop.unless_ordered(self._request_checks(), None)
+        if go is not None and go.granted:
+            return None
+        if go is not None and go.refusal:
+            error = f"the server refused the checks: {go.refusal}"
+            return Outcome(OutcomeKind.FAILED, failure=Failure(FailureClass.AGENT_ERROR, error))
+        stopped = go is None or go.order is not None
+        return Outcome(OutcomeKind.STOPPED if stopped else OutcomeKind.DECLINED, kill_receipt=KillReceipt())
+
+    async def _request_checks(self) -> GoAnswer:
+        await self.context.fence.wait_open()
+        return await self.context.reporter.request_checks(self.assignment.lease_id)
+
+    async def _prove(
+        self,
+        before: Snapshot | None,
+        changed: Changes | None,
+        report: BuilderResult | None,
+        log: Notes,
+        *,
+        since_s: float,
+        leave: Callable[[], Awaitable[None]] | None = None,
+    ) -> Outcome:
+        """Runs the checks, and the validator if there is a snapshot from before the work; returns their outcome.
+
+        `leave` is called after the checks, so that what they write is left for people too.
+        """
+        task, programs = self.assignment.task, self._programs()
+        work = JudgedWork(self.context.project_root, judged_paths(task.files, report), programs)
+        while True:
+            if before is not None:
+                await work.record_before_checks()
+            checked = await self._run_checks(task.checks, log, since_s=since_s)
+            if leave is not None:
+                await leave()
+            await self.workspace.discard_changes("the checks", log)
+            outcome = await self._verify(checked, report, changed, work)
+            if before is None or outcome.kind is not OutcomeKind.COMPLETED or not work.must_judge_again:
+                return replace(work.outcome(outcome), checks=checked.results)
+            changed = await changes_since(before, programs)
+
+    def _programs(self) -> AttemptPrograms:
+        return AttemptPrograms(self.context, self.assignment, self.stop)
 
     async def _leave_artifacts(self, built: SessionResult) -> None:
         """Uploads the files that the task leaves for people; an order ends the upload."""
@@ -142,13 +194,11 @@ class Attempt:
         if checked.stopped is not None:
             return Outcome(OutcomeKind.STOPPED, kill_receipt=checked.stopped)
         if checked.start_faults:
-            error = f"{'; '.join(checked.start_faults)}; {CORRECT_CHECKS}"
-            return Outcome(OutcomeKind.FAILED, failure=Failure(FailureClass.BAD_CHECK, error))
+            return validation.outcome_of_bad_checks(checked.start_faults)
         if failed := failed_checks(checked.results):
-            return self._outcome_of_failed_checks(failed, len(checked.results))
+            return validation.outcome_of_failed_checks(failed, len(checked.results), self.assignment)
         if changed is None:
-            waived = self.assignment.task.validate is not False
-            return Outcome(OutcomeKind.COMPLETED, validation_waived=waived)
+            return Outcome(OutcomeKind.COMPLETED, validation_waived=self._asks_for_verdict)
         spec = self._validator_spec(report, checked.results, changed)
         await work.record_before_validator()
         ended = await self._run_validator(spec)
@@ -156,7 +206,7 @@ class Attempt:
             for note in await work.compare_after_validator():
                 ended.result.log.note(note)
         await self.workspace.discard_changes("the validator", ended.result.log)
-        return self._outcome_of_verdict(ended)
+        return validation.outcome_of_verdict(ended, self.assignment)
 
     async def _run_checks(self, commands: tuple[str, ...], log: Notes, *, since_s: float) -> ChecksResult:
         """Runs the commands in the workspace; `since_s` is when the work began, in seconds since the epoch."""
@@ -176,15 +226,15 @@ class Attempt:
                 span.fail(f"{len(failed)} failed")
             return checked
 
-    async def _run_validator(self, spec: SessionSpec) -> ValidatorEnd:
+    async def _run_validator(self, spec: SessionSpec) -> validation.ValidatorEnd:
         """Runs the validator until it gives a verdict or is beyond help; its failures never redo the builder."""
-        runs = ValidatorRuns(self.validators + 1)
+        runs = validation.ValidatorRuns(self.validators + 1)
         while True:
             validated = await self._run_session(replace(spec, run=runs.number))
             self.validators += 1
             again = runs.record(validated)
             if again is None:
-                return ValidatorEnd(validated, runs.failure)
+                return validation.ValidatorEnd(validated, runs.failure)
             validated.log.note(again.note)
             self._report_ends()
             with contextlib.suppress(TimeoutError):
@@ -238,31 +288,12 @@ class Attempt:
     def _offers(self, agent: str) -> bool:
         return self.context.runner.offers_agent(agent, self.context.project_root)
 
-    def _outcome_of_failed_checks(self, failed: list[CheckResult], total: int) -> Outcome:
-        """Returns a rejection; a failed check needs no validator."""
-        summary = summary_of_checks(failed, total=total)
-        findings = with_ids(findings_of_checks(failed), self.assignment)
-        return Outcome(
-            OutcomeKind.FAILED,
-            failure=Failure(FailureClass.VALIDATION_FAILED, summary),
-            verdict=Verdict(passed=False, findings=findings, summary=summary),
-        )
-
-    def _outcome_of_verdict(self, ended: ValidatorEnd) -> Outcome:
-        validated = ended.result
-        if ended.failure is not None:
-            return Outcome(OutcomeKind.FAILED, failure=ended.failure, kill_receipt=validated.receipt)
-        verdict = read_verdict(validated.reply).verdict
-        if verdict is None:
-            # Stopped, or declined: a builder did run, so the claim can't be given back free of charge.
-            return Outcome(OutcomeKind.STOPPED, kill_receipt=validated.receipt)
-        verdict = replace(verdict, findings=with_ids(verdict.findings, self.assignment))
-        if verdict.passed:
-            return Outcome(OutcomeKind.COMPLETED, verdict=verdict, kill_receipt=validated.receipt)
-        error = f"the validator rejected the work: {one_line(rejection_reason(verdict), ERROR_CHARS)}"
-        failure = Failure(FailureClass.VALIDATION_FAILED, error)
-        return Outcome(OutcomeKind.FAILED, failure=failure, verdict=verdict, kill_receipt=validated.receipt)
-
     @property
     def _validates(self) -> bool:
-        return not self.config.no_validation and self.assignment.task.validate is not False
+        return not self.config.no_validation and self._asks_for_verdict
+
+    @property
+    def _asks_for_verdict(self) -> bool:
+        # A person may ask for the validator of a task that does without.
+        judges = self.assignment.starts_at is AttemptStart.VALIDATOR
+        return judges or self.assignment.task.validate is not False

@@ -3,17 +3,29 @@
 Invariant: a validator that fails by itself says nothing about the work, so its failure never redoes the builder.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from amplifier_swarm.text import one_line
-from swarm_worker.domain.model import Failure, FailureClass, OutcomeKind, Verdict
-from swarm_worker.execution.session_result import SessionResult
+from swarm_worker.domain.finding_ids import with_ids
+from swarm_worker.domain.model import (
+    Assignment,
+    CheckResult,
+    Failure,
+    FailureClass,
+    Outcome,
+    OutcomeKind,
+    Verdict,
+)
+from swarm_worker.execution.checks import findings_of_checks, summary_of_checks
+from swarm_worker.execution.session_result import ERROR_CHARS, SessionResult
 from swarm_worker.output.verdicts import read_verdict
 
 # Further runs cost a validator each; the builder's work is already paid for.
 VALIDATOR_RUNS: Final = 3
 LAST_WORDS_CHARS: Final = 1_000
+CORRECT_CHECKS: Final = "checks run with /bin/sh; correct the plan, import it and retry the task"
 # The waits for a provider that is limited: the first if it names no time, and the longest of those.
 PROVIDER_WAIT_S: Final = 30.0
 PROVIDER_WAIT_STEP_MAX_S: Final = 600.0
@@ -79,6 +91,40 @@ class ValidatorRuns:
         kind = FailureClass.VALIDATOR_FAILED if broken else FailureClass.NO_VERDICT
         runs = f" in {len(self._faults)} runs" if len(self._faults) > 1 else ""
         return Failure(kind, f"the validator gave no verdict{runs}: {last.error}")
+
+
+def outcome_of_bad_checks(faults: Sequence[str]) -> Outcome:
+    """Returns the outcome of checks that can't start, which no builder can correct."""
+    error = f"{'; '.join(faults)}; {CORRECT_CHECKS}"
+    return Outcome(OutcomeKind.FAILED, failure=Failure(FailureClass.BAD_CHECK, error))
+
+
+def outcome_of_failed_checks(failed: list[CheckResult], total: int, assignment: Assignment) -> Outcome:
+    """Returns a rejection; a failed check needs no validator."""
+    summary = summary_of_checks(failed, total=total)
+    findings = with_ids(findings_of_checks(failed), assignment)
+    return Outcome(
+        OutcomeKind.FAILED,
+        failure=Failure(FailureClass.VALIDATION_FAILED, summary),
+        verdict=Verdict(passed=False, findings=findings, summary=summary),
+    )
+
+
+def outcome_of_verdict(ended: ValidatorEnd, assignment: Assignment) -> Outcome:
+    """Returns the outcome of work that was judged."""
+    validated = ended.result
+    if ended.failure is not None:
+        return Outcome(OutcomeKind.FAILED, failure=ended.failure, kill_receipt=validated.receipt)
+    verdict = read_verdict(validated.reply).verdict
+    if verdict is None:
+        # Stopped, or declined: a builder did run, so the claim can't be given back free of charge.
+        return Outcome(OutcomeKind.STOPPED, kill_receipt=validated.receipt)
+    verdict = replace(verdict, findings=with_ids(verdict.findings, assignment))
+    if verdict.passed:
+        return Outcome(OutcomeKind.COMPLETED, verdict=verdict, kill_receipt=validated.receipt)
+    error = f"the validator rejected the work: {one_line(rejection_reason(verdict), ERROR_CHARS)}"
+    failure = Failure(FailureClass.VALIDATION_FAILED, error)
+    return Outcome(OutcomeKind.FAILED, failure=failure, verdict=verdict, kill_receipt=validated.receipt)
 
 
 def _fault_of(result: SessionResult) -> Failure | None:

@@ -21,6 +21,9 @@ _LANDINGS: Final = {
 _STARTS: Final = {
     task_pb2.RetryFrom.Value(f"RETRY_FROM_{start.name}"): start for start in workspaces.RetryFrom
 }
+_POINTS: Final = {
+    task_pb2.StartPoint.Value(f"START_POINT_{start.name}"): start for start in workspaces.AttemptStart
+}
 _SANDBOXES: Final = {task_pb2.SandboxKind.Value(f"SANDBOX_KIND_{kind.name}"): kind for kind in SandboxName}
 _NETWORKS: Final = {
     task_pb2.NetworkAccess.Value(f"NETWORK_ACCESS_{access.name}"): access for access in NetworkAccess
@@ -46,7 +49,11 @@ def assignment(claim: wire.Claim) -> model.Assignment:
         first_base=claim.first_base,
         previous_head=claim.previous_head,
         previous_failure=_FAILURES.get(claim.previous_failure),
-        work=_work(claim.work) if claim.starts_at == task_pb2.START_POINT_LANDING else None,
+        work=_work(claim.work) if claim.starts_at in _POINTS else None,
+        work_result=_builder_result_of(claim.work.builder_result)
+        if claim.work.HasField("builder_result")
+        else None,
+        starts_at=_POINTS.get(claim.starts_at),
         creation=claim.creation,
         answers=tuple(people.PersonAnswer(a.question, a.text, a.author) for a in claim.answers),
         notes=tuple(people.PersonNote(note.text, note.author) for note in claim.notes),

@@ -8,6 +8,7 @@ import grpc
 
 from amplifier_swarm.errors import WireError, unpack
 from amplifier_swarm.exits import ExitCode, ProgramExit
+from amplifier_swarm.v1 import task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.rpc.connection import ServerConnection
 from swarm_worker.rpc.retry import CallRetry, OutageLog, exit_for, exit_for_settings
@@ -25,6 +26,11 @@ class ClaimListener(Protocol):
 
     def received(self, response: wire.ClaimTaskResponse) -> None:
         """Takes claims, orders or a notice."""
+
+
+def announce_starts(request: wire.ClaimTaskRequest) -> None:
+    """Adds where attempts may start at any worker, besides their builder."""
+    request.starts.extend((task_pb2.START_POINT_VALIDATOR, task_pb2.START_POINT_CHECKS))
 
 
 class ClaimStream:

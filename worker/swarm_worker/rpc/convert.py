@@ -39,6 +39,11 @@ def session_start(start: model.SessionStart) -> worker_service_pb2.SessionRecord
     return record
 
 
+def checks_start(lease_id: types.LeaseId) -> worker_service_pb2.SessionRecord:
+    """Returns the request for the go of an attempt that starts with its checks."""
+    return worker_service_pb2.SessionRecord(lease_id=lease_id, checks=True)
+
+
 def session_end(end: model.SessionEnd) -> worker_service_pb2.SessionRecord:
     """Returns the report of a session's end."""
     record = session_start(replace(end.start, token=None))

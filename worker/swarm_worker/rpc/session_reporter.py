@@ -7,6 +7,7 @@ from typing import BinaryIO, Final
 import grpc
 
 from amplifier_swarm.errors import unpack
+from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.domain.model import SessionEnd, SessionLogLine, SessionStart, Usage
 from swarm_worker.domain.ports import GoAnswer, LandingRight
 from swarm_worker.domain.types import LeaseId
@@ -31,8 +32,14 @@ class RpcSessionReporter:
         self._reporter = reporter
 
     async def request_go(self, start: SessionStart) -> GoAnswer:
+        return await self._request(convert.session_start(start))
+
+    async def request_checks(self, lease_id: LeaseId) -> GoAnswer:
+        return await self._request(convert.checks_start(lease_id))
+
+    async def _request(self, record: wire.SessionRecord) -> GoAnswer:
         try:
-            answer = await self._reporter.records.request(convert.session_start(start))
+            answer = await self._reporter.records.request(record)
         except ItemRefused as error:
             return GoAnswer(granted=False, refusal=str(error))
         order = stop_order(answer.order) if answer.HasField("order") else None

@@ -85,6 +85,11 @@ async def take_snapshot(project_root: Path, files: Sequence[str], run: GuardedPr
     return Snapshot(project_root, kept, states, tree)
 
 
+def snapshot_of(project_root: Path, commit: str) -> Snapshot:
+    """Returns the state of the project at that commit; if it is empty, one since which no change is known."""
+    return Snapshot(project_root, (), (), WorkTree(commit, {}) if commit else NoTree("", silent=True))
+
+
 async def changes_since(before: Snapshot, run: GuardedProgram) -> Changes:
     """Returns the changes since the snapshot; `run` starts git."""
     states = await read_states(before.project_root, before.files)

@@ -125,7 +125,7 @@ export interface Task {
   landed: Landing | null;
   // The ref that keeps the work of the completed attempt, if that has not landed.
   kept_ref: string | null;
-  starts_at: "builder" | "landing" | string;
+  starts_at: "builder" | "landing" | "validator" | "checks" | string;
   // The attempt whose accepted work is to land.
   work_of: number | null;
   // Set while the task is held.
@@ -244,6 +244,7 @@ export interface Attempt {
   change: Change | null;
   landing: Landing | null;
   work_of: number | null;
+  starts_at: "builder" | "landing" | "validator" | "checks" | string;
 }
 
 export interface TaskDetail extends Task {

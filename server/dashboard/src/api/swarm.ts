@@ -99,6 +99,7 @@ export type Answer = { text: string } | { option: number };
 export interface RetryTerms {
   completed?: boolean;
   with_dependents?: boolean;
+  only?: "validator" | "checks";
   dry_run?: boolean;
 }
 

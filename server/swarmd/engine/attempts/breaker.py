@@ -62,7 +62,7 @@ class Breaker:
 
     def judge(self, tx: Tx, record: LeaseRecord, outcome: Outcome, decision: Decision) -> Decision:
         """Notes what the decided outcome says about its runner; returns the decision, which may cost the task less."""
-        signs = signs_of(record.task.task_id, outcome, decision, work_of=record.work_of)
+        signs = signs_of(record.task.task_id, outcome, decision, starts_at=record.starts_at)
         if signs.fault is None and not signs.worked:
             return decision
         runner = self._runner(tx, record.lease)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from swarmd.domain.errors import InvalidRequest
+from swarmd.domain.landing import StartPoint
 from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import Order, TaskKey, WorkerName
@@ -96,7 +97,7 @@ class Landings:
         From then on nobody takes the lease back as a claim that has not started, and a kill waits for its end.
         """
         lease, task = record.lease, record.task
-        if not record.work_of:
+        if record.starts_at is not StartPoint.LANDING:
             events.append(
                 tx,
                 EventKind.TASK_LANDING,

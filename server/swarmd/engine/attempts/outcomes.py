@@ -9,17 +9,16 @@ from swarmd.domain.budget_end import within_budget
 from swarmd.domain.completion import missing_proof
 from swarmd.domain.decision import (
     RESULTS,
-    SHORT_COMMIT,
     Decision,
     RetryRule,
     TaskUpdate,
-    approval_of,
     decide,
     decide_lost,
     release,
 )
 from swarmd.domain.errors import InvalidRequest
-from swarmd.domain.holds import Hold, NewHold, RejectedWork, no_progress
+from swarmd.domain.holds import SHORT_COMMIT, Hold, NewHold, RejectedWork, approval_of, no_progress
+from swarmd.domain.landing import JUDGING, StartPoint
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import (
     AttemptOutcome,
@@ -111,7 +110,8 @@ class Outcomes:
             self._rule,
             earlier_findings=_earlier_findings(tx, record.task, outcome),
             interruptions=attempts.interruptions(tx, record.lease) if outcome.interrupted else 0,
-            lands_work=record.work_of > 0,
+            starts_at=record.starts_at,
+            was_accepted=attempts.judges_accepted(tx, record),
             stuck=_stuck(tx, record, outcome),
         )
         stopped = outcome.kind not in RESULTS and not outcome.survivors
@@ -210,7 +210,11 @@ class Outcomes:
             late_results.archive(tx, record.lease, task, outcome)
             return FinishResult(Disposition.ARCHIVED, task.status)
         attempts.archive(tx, record.lease.attempt_key, outcome)
-        hold = None if record.work_of else approval_of(task, outcome, attempt=record.lease.number)
+        hold = (
+            None
+            if record.starts_at is StartPoint.LANDING
+            else approval_of(task, outcome, attempt=record.lease.number)
+        )
         task = late_results.complete_by(tx, self._release_claim(tx, task), record.lease.number, hold=hold)
         tx.after_commit(partial(self._wakeups.notify, task.task_id))
         return FinishResult(Disposition.ACCEPTED, task.status)
@@ -282,12 +286,15 @@ def _refuse_unproven(tx: Tx, record: LeaseRecord, outcome: Outcome) -> None:
     validate = land = None
     if outcome.kind is OutcomeKind.COMPLETED and (lacks_verdict or record.target_key is not None):
         # An attempt from before an order to land is heard again if its answer got lost.
-        ordered = record.task.work_of if record.lease.number > record.task.work_of else 0
+        ordered = (
+            0
+            if record.lease.number <= record.task.work_of or record.starts_at in JUDGING
+            else record.task.work_of
+        )
         definition = claimed_definition(views.definition(tx, record.task.key), work_of=ordered)
         validate = definition.validate
         land = must_land(definition) if record.target_key is not None else None
     # An attempt that has ended did have a go, or is archived whatever its task's status is now.
     status = record.task.status if record.outcome is None else TaskStatus.IN_PROGRESS
-    lands_work = record.work_of > 0
-    if fault := missing_proof(outcome, status, validate=validate, land=land, lands_work=lands_work):
+    if fault := missing_proof(outcome, status, validate=validate, land=land, starts_at=record.starts_at):
         raise InvalidRequest("finished.outcome", fault)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+from swarmd.domain.landing import JUDGING, StartPoint
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import (
     Lease,
@@ -40,6 +41,13 @@ class SessionStart:
     role: SessionRole
     runner: str
     token: AnnouncedToken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksStart:
+    """A request for the go of an attempt that starts with the checks, on work that is there."""
+
+    lease_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +98,44 @@ class Sessions:
         self._observer = observer
 
     def record_many(
-        self, tx: Tx, worker: WorkerName, records: Sequence[SessionStart | SessionEnd]
+        self, tx: Tx, worker: WorkerName, records: Sequence[SessionStart | ChecksStart | SessionEnd]
     ) -> list[Order | None]:
         """Records starts and ends in their order; returns the go (None) or the order for each."""
-        return [
-            self.record_end(tx, worker, record)
-            if isinstance(record, SessionEnd)
-            else self.record_start(tx, worker, record)
-            for record in records
-        ]
+        return [self._record(tx, worker, record) for record in records]
+
+    def _record(
+        self, tx: Tx, worker: WorkerName, record: SessionStart | ChecksStart | SessionEnd
+    ) -> Order | None:
+        if isinstance(record, SessionEnd):
+            return self.record_end(tx, worker, record)
+        if isinstance(record, ChecksStart):
+            return self.record_checks(tx, worker, record)
+        return self.record_start(tx, worker, record)
+
+    def record_checks(self, tx: Tx, worker: WorkerName, start: ChecksStart) -> Order | None:
+        """Gives an attempt that judges earlier work its go (None), or returns the order instead of it."""
+        record = leases.find(tx, worker, start.lease_id)
+        if record is None or record.outcome is not None or record.starts_at not in JUDGING:
+            return leases.abandon_order(start.lease_id)
+        if (order := _instead_of_go(tx, record, start.lease_id)) is not None:
+            return order
+        lease, task = record.lease, record.task
+        if task.status is not TaskStatus.CLAIMED:
+            return None  # asked again
+        attempts.start(tx, lease)
+        apply(
+            tx,
+            task,
+            Transition.GO,
+            EventKind.CHECKS_STARTED,
+            worker=worker,
+            detail=f"on the work of attempt {record.work_of}",
+            started_us=tx.now_us,
+        )
+        waited_s = seconds_since(record.claimed_us, tx.now_us)
+        tx.after_commit(partial(self._observer.started, waited_s))
+        tx.after_commit(partial(self._live.start_lease, lease))
+        return None
 
     def record_start(self, tx: Tx, worker: WorkerName, start: SessionStart) -> Order | None:
         """Gives the go (None) or returns the order instead of it. Asking again for a session gets the same answer."""
@@ -106,7 +143,7 @@ class Sessions:
         if record is None or record.outcome is not None:
             return leases.abandon_order(start.lease_id)
         lease, task = record.lease, record.task
-        if (order := _instead_of_go(tx, record, start.lease_id)) is not None:
+        if (order := _instead_of_go(tx, record, start.lease_id, role=start.role)) is not None:
             return order
         if (known := sessions.find(tx, start.session_id)) is not None:
             if known.attempt_key == lease.attempt_key:
@@ -185,15 +222,19 @@ class Sessions:
             tx.after_commit(partial(self._wakeups.notify, record.lease.task_id))
 
 
-def _instead_of_go(tx: Tx, record: LeaseRecord, lease_id: str) -> Order | None:
-    """Returns the order for an open attempt of which no session may start; None if one may."""
+def _instead_of_go(
+    tx: Tx, record: LeaseRecord, lease_id: str, *, role: SessionRole | None = None
+) -> Order | None:
+    """Returns the order for an open attempt whose session, or whose checks, may not start; None if they may."""
     if record.task.status is TaskStatus.KILLING:
         return leases.stop_order(tx, lease_id, record.task)
     if overspending.refuses_go(tx, record):
         return Order(LeaseId(lease_id), OrderAction.STOP, overspending.CAUSE)
-    if record.work_of:
-        # A worker that does not know how to land kept work must not pay a builder for it.
-        return leases.abandon_order(lease_id, f"it lands the work of attempt {record.work_of}")
+    judges = record.starts_at is StartPoint.VALIDATOR and role is SessionRole.VALIDATOR
+    if record.work_of and role is not None and not judges:
+        # A worker that does not know such starts must not pay a builder.
+        doing = "judges" if record.starts_at in JUDGING else "lands"
+        return leases.abandon_order(lease_id, f"it {doing} the work of attempt {record.work_of}")
     return None
 
 

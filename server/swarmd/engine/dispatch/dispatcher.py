@@ -9,30 +9,32 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from swarmd.domain.claim import Claim, CloneStart
-from swarmd.domain.landing import StartPoint
+from swarmd.domain.claim import Claim
 from swarmd.domain.lease_ids import hash_secret, make_lease_id
 from swarmd.domain.lifecycle import Transition
-from swarmd.domain.model import AttemptKey, Lease, SwarmMode, TargetKey, Task, WorkerName
+from swarmd.domain.model import (
+    AttemptKey,
+    Lease,
+    SwarmMode,
+    WorkerName,
+)
 from swarmd.domain.placement import fits, runs_in_clone
 from swarmd.domain.shared_budget import BudgetKind, account_of
 from swarmd.engine.dispatch.exclusion import Admission, Exclusion
 from swarmd.engine.dispatch.funds import Funds
 from swarmd.engine.dispatch.ready_queue import ReadyQueue
+from swarmd.engine.dispatch.starting import clone_start, open_attempt, start_of
 from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.observer import Observer, seconds_since
 from swarmd.engine.ports import Entropy
-from swarmd.engine.tasks.landing_orders import work_to_land
 from swarmd.engine.tasks.transitions import apply
-from swarmd.store import attempts, events, exclusive_names, holds, landings, runner_pauses, swarm, tasks
+from swarmd.store import attempts, events, exclusive_names, holds, runner_pauses, swarm, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
 from swarmd.store.shared_budgets import wait_key
 from swarmd.store.task_records import Offer, ReadyGroup, RunnerGate
 from swarmd.store.transaction import Tx
 
-# The epoch of a database that was never restored.
-FIRST_EPOCH: Final = 1
 # The latest answers of people that go with a claim.
 MAX_ANSWERS: Final = 50
 
@@ -154,9 +156,9 @@ class Dispatcher:
         name = worker.identity.name
         lease = Lease(attempt, task.key, task.task_id, number, epoch, name, hash_secret(secret))
         definition = admission.definition or views.claimed_definition(tx, task)
-        work = work_to_land(tx, task) if task.starts_at is StartPoint.LANDING else None
+        start, work, work_report = start_of(tx, task)
         target_key = worker.target_key if runs_in_clone(definition, worker.identity) else None
-        clone = None if target_key is None else _clone_start(tx, task, target_key, epoch=epoch)
+        clone = None if target_key is None else clone_start(tx, task, target_key, epoch=epoch)
         claim = Claim(
             definition=definition,
             lease_id=make_lease_id(epoch=epoch, task_key=task.key, number=number, secret=secret),
@@ -170,15 +172,13 @@ class Dispatcher:
             rejections=holds.rejections(tx, task.key, limit=MAX_ANSWERS) if admission.told else (),
             clone=clone,
             work=work,
+            work_report=work_report,
+            starts_at=start,
             creation=task.creation,
         )
         apply(tx, task, Transition.CLAIM, EventKind.TASK_CLAIMED, worker=name, attempt=number)
-        first_base = None if clone is None else clone.first_base
-        attempts.add(
-            tx, lease, worker_key=worker.key, target_key=target_key, first_base=first_base,
-            work_of=0 if work is None else work.attempt, account=account_of(worker.identity),
-            reserved=admission.reserved,
-        )  # fmt: skip
+        account = account_of(worker.identity)
+        open_attempt(tx, claim, lease, worker.key, target_key, account=account, reserved=admission.reserved)
         exclusive_names.hold(tx, attempt, admission.names)
         waited_s = seconds_since(task.ready_us, tx.now_us)
         tx.after_commit(partial(self._deliver, worker, lease, claim, waited_s))
@@ -190,15 +190,6 @@ class Dispatcher:
             worker.mailbox.add_claim(lease, claim)
         else:
             self._on_undeliverable(lease)
-
-
-def _clone_start(tx: Tx, task: Task, key: TargetKey, *, epoch: int) -> CloneStart:
-    """Returns the commits that an attempt in a clone starts from."""
-    base, first_base = landings.tip(tx, key), landings.first_base(tx, task.key, key)
-    if first_base is None:
-        # An attempt that a restore of the database has forgotten may have landed before this tip.
-        first_base = base if epoch == FIRST_EPOCH else ""
-    return CloneStart(base, first_base, landings.previous_head(tx, task.key), task.failure_class)
 
 
 class _Round(NamedTuple):

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from swarmd.domain.approvals import ApprovalPoint
-from swarmd.domain.decision import FULL_BUDGETS, NO_ORDER, SHORT_COMMIT, TaskUpdate
+from swarmd.domain.decision import FULL_BUDGETS, NO_ORDER, TaskUpdate
 from swarmd.domain.errors import HoldRefused
-from swarmd.domain.holds import Hold, HoldKind, checked_text, hold_key
+from swarmd.domain.holds import SHORT_COMMIT, Hold, HoldKind, checked_text, hold_key
 from swarmd.domain.landing import KeptWork, StartPoint
 from swarmd.domain.lifecycle import Transition
 from swarmd.domain.model import FailureClass, Task, TaskKey

@@ -6,7 +6,7 @@ Invariant: what is spent is the sum of what sessions have reported, so nothing i
 from swarmd.domain.budget import MAX_COST_NANO, MAX_TOKENS, Caps, Spent
 from swarmd.domain.errors import InvalidRequest
 from swarmd.domain.holds import HoldKind, NewHold
-from swarmd.domain.landing import StartPoint
+from swarmd.domain.landing import SESSIONLESS
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import Task, TaskKey
 from swarmd.domain.shared_budget import raise_command
@@ -25,10 +25,10 @@ def caps_of(task: Task) -> Caps:
 def used_up(tx: ReadTx, task: Task) -> str:
     """Returns the cap that keeps any session of the task from starting, as text; empty if none does.
 
-    A cap that no report can keep does that too. An attempt that lands accepted work has no session, so no cap stops it.
+    A cap that no report can keep does that too. An attempt without a session is stopped by no cap.
     """
     caps = caps_of(task)
-    if not caps.any or task.starts_at is StartPoint.LANDING:
+    if not caps.any or task.starts_at in SESSIONLESS:
         return ""
     spent = budgets.spent_by_task(tx, task.key)
     return caps.used_up(spent) or caps.unenforceable(spent)

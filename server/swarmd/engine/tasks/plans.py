@@ -11,14 +11,16 @@ from swarmd.domain.definition import PlannedTask, TaskDefinition
 from swarmd.domain.errors import FieldFault, InvalidStatus, InvalidTasks, TasksActive
 from swarmd.domain.exclusive import NO_NUMBERS
 from swarmd.domain.graph import shortest_path
+from swarmd.domain.landing import JUDGING
 from swarmd.domain.lifecycle import LEASED, TaskStatus
 from swarmd.domain.model import TaskId, TaskKey
 from swarmd.domain.placement import demands
 from swarmd.domain.plan import CheckedPlan, check_plan, drawn_cycle, named_ids
 from swarmd.domain.shared_budget import PlannedBudget
 from swarmd.engine.tasks import inserts, lookup, plan_warnings, shared_budgets, transitions
+from swarmd.engine.tasks.demanding import set_demands
 from swarmd.engine.tasks.landing_orders import work_to_land
-from swarmd.store import definition_json, events, exclusive_names, swarm, tasks
+from swarmd.store import definition_json, events, exclusive_names, landings, swarm, tasks
 from swarmd.store.events import EventKind
 from swarmd.store.reads import views
 from swarmd.store.transaction import ReadTx, Tx
@@ -108,9 +110,12 @@ def _redefine(
 ) -> None:
     """Replaces the definition and the dependencies of a stored task; an order to land its work stays in force."""
     key = keys[definition.task_id]
-    work = work_to_land(tx, tasks.get(tx, key))
+    task = tasks.get(tx, key)
+    work = work_to_land(tx, task)
     demanded = _label_set(tx, label_sets, definition, work_in="" if work is None else work.repository)
     tasks.redefine(tx, key, definition, label_set_key=demanded)
+    if task.starts_at in JUDGING and (left := landings.left_work(tx, key, number=task.work_of)) is not None:
+        set_demands(tx, key, work_in=left.work.repository, starts_at=task.starts_at)
     tasks.set_dependencies(tx, key, [keys[dependency] for dependency in definition.dependencies])
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from swarmd.domain.approvals import ApprovalPoint
 from swarmd.domain.decision import survivors_text
 from swarmd.domain.errors import InvalidStatus
-from swarmd.domain.landing import StartPoint
+from swarmd.domain.landing import JUDGING, StartPoint
 from swarmd.domain.lifecycle import TaskStatus, Transition
 from swarmd.domain.model import DependencyFailurePolicy, Task, TaskKey
 from swarmd.domain.workspaces import RetryFrom
@@ -29,14 +29,23 @@ DONE_AGAIN: Final = "accepted work is done again"
 
 
 def reopen(
-    tx: Tx, task: Task, *, detail: str = "", work_of: int = 0, retry_from: RetryFrom | None = None
+    tx: Tx,
+    task: Task,
+    *,
+    detail: str = "",
+    work_of: int = 0,
+    starts_at: StartPoint = StartPoint.LANDING,
+    retry_from: RetryFrom | None = None,
 ) -> Task:
     """Reopens one task: all budgets are full again, attempt numbers go on.
 
-    The next attempt lands the accepted work of attempt `work_of`. If that is 0, it starts where it was to start before.
-    `retry_from` is what it starts from; None: as the definition and the end of the attempt before say.
+    The next attempt starts at `starts_at` with the work of attempt `work_of`. If that is 0, it lands what it was to
+    land before, or starts with a builder. `retry_from` is what that starts from; None: as the definition and the end
+    of the attempt before say.
     """
-    if not (work_of or task.work_of) and _is_done(tx, task):
+    judged = task.starts_at in JUDGING
+    stands = 0 if judged else task.work_of
+    if not (work_of or stands) and _is_done(tx, task):
         # Its landing is known, and the next attempt must not take it for its own.
         landings.rename(tx, task.key)
         detail = f"{DONE_AGAIN} {detail}".rstrip()
@@ -53,9 +62,9 @@ def reopen(
         failure_class=None,
         interrupted=False,
         backoff_s=0.0,
-        starts_at=StartPoint.LANDING if work_of else task.starts_at,
-        work_of=work_of or task.work_of,
-        approved=_approved(task, work_of),
+        starts_at=starts_at if work_of else StartPoint.BUILDER if judged else task.starts_at,
+        work_of=work_of or stands,
+        approved=_approved(task, work_of if starts_at is StartPoint.LANDING else 0),
         retry_from=retry_from,
     )
 

@@ -9,10 +9,11 @@ from swarmd.domain import placement
 from swarmd.domain.budget import Caps
 from swarmd.domain.definition import TaskDefinition
 from swarmd.domain.holds import Hold
-from swarmd.domain.landing import StartPoint
+from swarmd.domain.landing import JUDGING, StartPoint
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, SessionRole, Task, TaskKey, Usage
-from swarmd.store import definition_json, holds
+from swarmd.domain.workspaces import WorkspaceKind
+from swarmd.store import definition_json, holds, landings
 from swarmd.store.transaction import ReadTx, Row
 
 
@@ -113,8 +114,9 @@ class AttemptView:
     late_results: Sequence[LateResultView]
     # Its change without the patch, as JSON; None if it reported none.
     change: str | None
-    # The attempt whose accepted work it lands; 0 if it does its own.
+    # The attempt whose work it lands or judges; 0 if it does its own. And where it started.
     work_of: int
+    starts_at: StartPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +148,13 @@ def definition(tx: ReadTx, key: TaskKey) -> TaskDefinition:
 
 def claimed_definition(tx: ReadTx, task: Task) -> TaskDefinition:
     """Returns the definition by which the next attempt of the task works."""
-    return placement.claimed_definition(
-        definition(tx, task.key), work_of=task.work_of, retry_from=task.retry_from
-    )
+    found = definition(tx, task.key)
+    if task.starts_at not in JUDGING:
+        return placement.claimed_definition(found, work_of=task.work_of, retry_from=task.retry_from)
+    left = landings.left_work(tx, task.key, number=task.work_of)
+    in_clone = left is not None and left.in_clone
+    workspace = WorkspaceKind.CLONE if in_clone else WorkspaceKind.SHARED
+    return placement.claimed_definition(found, work_of=0, workspace=workspace)
 
 
 def attempts(tx: ReadTx, key: TaskKey) -> Sequence[AttemptView]:
@@ -173,10 +179,11 @@ def attempts(tx: ReadTx, key: TaskKey) -> Sequence[AttemptView]:
             late_results=late.get(attempt_key, ()),
             change=change,
             work_of=work_of,
+            starts_at=StartPoint(start),
         )
         for (
             attempt_key, number, worker, outcome, failure, error, claimed_us, started_us, ended_us, report, change,
-            work_of,
+            work_of, start,
         ) in tx.all("view_attempts", key=key)
     ]  # fmt: skip
 

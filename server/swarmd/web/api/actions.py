@@ -1,6 +1,7 @@
 """The routes that act on a task, on many tasks, on workers and on the whole swarm."""
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from functools import partial
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from amplifier_swarm.documents.tasks import task_document
 from amplifier_swarm.documents.workers import worker_document, workers_document
 from amplifier_swarm.v1.operator_service_pb2 import RetryTaskRequest, RetryTerms
 from swarmd.domain.errors import InvalidRequest
+from swarmd.domain.landing import StartPoint
 from swarmd.domain.workspaces import RetryFrom
 from swarmd.engine import bulk
 from swarmd.engine.bulk import BulkResult, TaskSelection
@@ -25,7 +27,20 @@ from swarmd.wire.actions import MAX_CAUSE, MAX_DEADLINE_S, MAX_IDS
 SHOWN_REFUSALS: Final = 1_000
 MAX_ATTEMPT: Final = 2**31 - 1
 
+
+class RetryOnly(StrEnum):
+    """The parts of an attempt that a retry may run alone."""
+
+    VALIDATOR = StartPoint.VALIDATOR.value
+    CHECKS = StartPoint.CHECKS.value
+
+
 CAUSE: Final[Param[str]] = text("cause", "Why, for the log.", limit=MAX_CAUSE)
+ONLY: Final[Param[RetryOnly | None]] = choice(
+    "only",
+    "Judges the work that is there again, without a builder: by its checks, or by its validator too.",
+    RetryOnly,
+)
 DEADLINE_S: Final[Param[float | None]] = number(
     "deadline_s", "How long running tasks may go on before they are killed; without it, until they end.",
     high=MAX_DEADLINE_S,
@@ -83,11 +98,13 @@ async def kill(state: AppState, request: ApiRequest) -> Document:
 
 async def retry(state: AppState, request: ApiRequest) -> Document:
     """Retries a task, or reports what that would put back."""
+    only = request.get(ONLY)
     asked = RetryTaskRequest(
         task_ids=[request.path["id"]],
         terms=RetryTerms(
             completed=request.get(COMPLETED),
             with_dependents=request.get(WITH_DEPENDENTS),
+            starts_at=enums.START_POINT.to_wire(None if only is None else StartPoint(only)),
             retry_from=enums.RETRY_FROM.to_wire(request.get(FROM)),
         ),
         dry_run=request.get(DRY_RUN),

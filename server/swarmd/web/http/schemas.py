@@ -165,6 +165,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         verdict=_or_null(_ref("Verdict")), findings=_list(_ref("Finding")),
         kill_receipt=_or_null(_ref("KillReceipt")), late_results=_list(_ref("LateResult")),
         change=_or_null(_ref("Change")), landing=_or_null(_ref("Landing")), work_of=_or_null(INTEGER),
+        starts_at=_enum(StartPoint),
     ),
     "Worker": _object(
         name=TEXT, status=_enum(WorkerStatus), slots=INTEGER, running=INTEGER, host=_NULL_TEXT,

@@ -75,11 +75,27 @@ function NextSteps({ task, last, reload }: NextStepsProps) {
       () => api.retry(task.id),
       () => `${task.id} gets a new start.`,
     );
+  const judge = () =>
+    order(
+      () => api.rerun(task.id, { only: "validator" }),
+      () => `The work of ${task.id} is judged again.`,
+    );
   return (
     <div class="buttons">
       {operates.value && (
         <button type="button" class="button primary" disabled={busy} onClick={again}>
           Start it again
+        </button>
+      )}
+      {operates.value && last?.builder_result && (
+        <button
+          type="button"
+          class="button"
+          title="Runs the checks and the validator on the work that is there, and no builder"
+          disabled={busy}
+          onClick={judge}
+        >
+          Judge its work again
         </button>
       )}
       {operates.value && (

@@ -13,6 +13,11 @@ import { HoldDialog } from "./hold-dialog.tsx";
 import { KillDialog } from "./kill-dialog.tsx";
 import { RerunDialog } from "./rerun-dialog.tsx";
 
+function workWords(start: string): string {
+  if (start === "validator") return "judges the work of";
+  return start === "checks" ? "checks the work of" : "lands the work of";
+}
+
 /** Its name, where it is, and what can be done to it. */
 export function TaskHead({ task }: { task: TaskDetail }) {
   const [asked, setAsked] = useState<"kill" | "hold" | "rerun" | null>(null);
@@ -48,7 +53,11 @@ export function TaskHead({ task }: { task: TaskDetail }) {
               landed on {oneLine(task.landed.target)}
             </a>
           )}{" "}
-          {task.work_of !== null && <span class="small">lands the work of attempt {task.work_of}</span>}{" "}
+          {task.work_of !== null && (
+            <span class="small">
+              {workWords(task.starts_at)} attempt {task.work_of}
+            </span>
+          )}{" "}
           <span class="dim">
             {attemptWords(task)}
             {task.worker ? ` · ${oneLine(task.worker)}` : ""}
