@@ -1,10 +1,12 @@
 """Text for people: times, spans, numbers. Re-exports the words of documents, which tables use too."""
 
 import os
+import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from typing import Final
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -20,6 +22,8 @@ from amplifier_swarm.documents.words import (
 )
 from amplifier_swarm.v1.session_pb2 import Usage
 
+_RFC3339: Final = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z")
+
 __all__ = [
     "between",
     "clock",
@@ -27,6 +31,8 @@ __all__ = [
     "finite",
     "hours",
     "iso",
+    "localized",
+    "minutes",
     "moment",
     "plural",
     "seconds",
@@ -50,9 +56,17 @@ def clock(message: Message, field: str, *, now: datetime | None = None) -> str:
     """Returns the local time of day of a timestamp field, with the date before it unless that is today's."""
     if not message.HasField(field):
         return "--:--:--"
-    local = _local(message, field)
+    return _clock(_local(message, field), now)
+
+
+def _clock(local: datetime, now: datetime | None) -> str:
     today = (now or datetime.now(UTC)).astimezone().date()
     return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")
+
+
+def localized(text: str, *, now: datetime | None = None) -> str:
+    """Returns a text of the server with its times, which are RFC 3339 in UTC, as `clock` shows times."""
+    return _RFC3339.sub(lambda found: _clock(datetime.fromisoformat(found[0]).astimezone(), now), text)
 
 
 def moment(message: Message, field: str) -> str:
@@ -84,6 +98,14 @@ def span(duration_s: float | None) -> str:
         return f"{minutes}m{rest:02}s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02}m"
+
+
+def minutes(duration_s: float) -> str:
+    """Returns a span of time of a minute or more in words, such as `6 min` or `2 h 5 min`."""
+    hours, rest = divmod(int(duration_s) // 60, 60)
+    if not hours:
+        return f"{rest} min"
+    return f"{hours} h {rest} min" if rest else f"{hours} h"
 
 
 def tokens(usage: Usage) -> str:

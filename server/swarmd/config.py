@@ -129,6 +129,10 @@ class ServerConfig:
         300.0, "Seconds until a runner that is paused for a shared fault may try one task; doubles to an hour",
         parse=number(0.1, 86_400), metavar="SECONDS",
     )  # fmt: skip
+    quiet_after: float = setting(
+        300.0, "Seconds without anything new after which a running task is shown as quiet",
+        parse=number(0.1, 86_400), metavar="SECONDS",
+    )  # fmt: skip
     exclusive_files: bool = setting(
         False, "Tasks whose files overlap never run at once, in clones too; in a shared folder they never do"
     )

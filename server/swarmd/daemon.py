@@ -157,6 +157,7 @@ def _policy(config: ServerConfig) -> EnginePolicy:
         Backoff(config.retry_backoff, config.retry_backoff_max, config.runner_cooldown),
         LogLimits(config.session_log_head, config.session_log_tail),
         exclusive_files=config.exclusive_files,
+        quiet_after_s=config.quiet_after,
         artifacts=artifact_limits(config),
         budgets=_budgets(config),
         follow_ups=FollowUpLimits(config.follow_ups, config.follow_up_depth),

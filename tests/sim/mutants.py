@@ -126,8 +126,8 @@ def orders_on_the_stream_only(patch: pytest.MonkeyPatch) -> None:
     """Answers heartbeats without orders."""
     refresh = LiveState.refresh_leases
 
-    def silent(self: LiveState, worker: Any, lease_ids: Any) -> list[Any]:
-        refresh(self, worker, lease_ids)
+    def silent(self: LiveState, worker: Any, lease_ids: Any, *running: Any) -> list[Any]:
+        refresh(self, worker, lease_ids, *running)
         return []
 
     patch.setattr(LiveState, "refresh_leases", silent)

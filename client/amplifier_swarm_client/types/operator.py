@@ -9,7 +9,7 @@ from datetime import datetime
 from amplifier_swarm_client.types.budget import Budget
 from amplifier_swarm_client.types.hold import Hold, Note
 from amplifier_swarm_client.types.swarm import SwarmState
-from amplifier_swarm_client.types.task import Attempt, Change, Task, TaskDefinition, TaskStatus
+from amplifier_swarm_client.types.task import Attempt, Change, ProgramSigns, Task, TaskDefinition, TaskStatus
 from amplifier_swarm_client.word import Word
 
 
@@ -144,6 +144,8 @@ class Explanation:
     task: Task = field(default_factory=Task)
     #: Why it does not run, or what it waits for, the root first. Empty if it can start at once.
     reasons: tuple[Reason, ...] = ()
+    #: Of the program that runs for it. Unset if none does, and for workers that report no signs.
+    signs: ProgramSigns | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from amplifier_swarm_client.types.session import SessionRole, Usage
-from amplifier_swarm_client.types.task import Enforcement, FailureClass, TaskStatus
+from amplifier_swarm_client.types.task import Enforcement, FailureClass, ProgramSigns, TaskStatus
 from amplifier_swarm_client.word import Word
 
 
@@ -82,6 +82,20 @@ class SwarmState:
     expiry_paused: bool = False
     #: How many completed tasks were rehearsed only: no model worked on them. See `Task.rehearsed`.
     rehearsed: int = 0
+    #: The tasks whose program has printed nothing new for a while, the longest first. At most 20.
+    quiet_tasks: tuple[QuietTask, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuietTask:
+    """A task whose program has printed nothing new for a while."""
+
+    #: The task.
+    task_id: str = ""
+    #: The worker that runs it.
+    worker: str = ""
+    #: Since when, and what ends it.
+    signs: ProgramSigns | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

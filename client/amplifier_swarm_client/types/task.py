@@ -553,6 +553,18 @@ class Attempt:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProgramSigns:
+    """The signs of the program that runs for a task, and the limits that end it."""
+
+    #: When it last printed something new. Unset for a program that prints nothing before its end.
+    new_at: datetime | None = None
+    #: When its time is over.
+    times_out_at: datetime | None = None
+    #: When it is ended if it prints nothing new until then. Unset without such a limit.
+    stalls_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """What an attempt did to the files of its clone."""
 

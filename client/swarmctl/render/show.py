@@ -263,7 +263,7 @@ def receipt_blocks(receipt: KillReceipt) -> Iterator[Block]:
 
 def explain_blocks(answer: ExplainTaskResponse, signs: Sequence[str] = ()) -> Blocks:
     """Returns the task, the reasons for its state, and the signs of the session that runs."""
-    lines = [*(reason.message for reason in answer.reasons), *signs] or [
+    lines = [*(text_format.localized(reason.message) for reason in answer.reasons), *signs] or [
         "nothing keeps it: it can start at once"
     ]
     return [*changed_blocks([answer.task]), prose("\n".join(f"- {line}" for line in lines))]

@@ -1,13 +1,15 @@
 """The swarm as a whole."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from amplifier_swarm.documents.swarm import counts, total
 from amplifier_swarm.text import one_line
 from amplifier_swarm.v1.operator_service_pb2 import ResumeSwarmResponse
 from amplifier_swarm.v1.session_pb2 import SessionRole
-from amplifier_swarm.v1.swarm_pb2 import PausedRunner, Swarm, SwarmMode
+from amplifier_swarm.v1.swarm_pb2 import PausedRunner, QuietTask, Swarm, SwarmMode
+from amplifier_swarm.v1.task_pb2 import ProgramSigns
 from swarmctl import text_format
 from swarmctl.render.blocks import CELL_LIMIT, Blocks, Cell, Column, Heading, Prose, Table, cell, facts
 from swarmctl.render.events import RESUME
@@ -30,8 +32,12 @@ def mode_cell(swarm: Swarm) -> Cell:
 
 
 def warning_blocks(swarm: Swarm, *, resume: str = RESUME) -> Blocks:
-    """Returns each paused runner with its cause and remedy, `resume` being the command; then, the rehearsed tasks."""
+    """Returns the quiet tasks, the rehearsed ones, and each paused runner with its cause and remedy.
+
+    `resume` is the command that resumes a paused runner.
+    """
     return [
+        *quiet_blocks(swarm.quiet_tasks, datetime.now(UTC)),
         *rehearsal_blocks(swarm.rehearsed),
         *(
             block
@@ -42,6 +48,27 @@ def warning_blocks(swarm: Swarm, *, resume: str = RESUME) -> Blocks:
             )
         ),
     ]
+
+
+def quiet_blocks(tasks: Sequence[QuietTask], now: datetime) -> Blocks:
+    """Returns a line for each task whose program prints nothing new, and when it is ended for that."""
+    return [
+        Prose(one_line(_quiet_text(quiet, now), CELL_LIMIT), "bold red", indent=0)
+        for quiet in tasks[:SHOWN_TASKS]
+    ]
+
+
+def _quiet_text(quiet: QuietTask, now: datetime) -> str:
+    text = f"{quiet.task_id}: {nothing_new(quiet.signs, now)}"
+    if quiet.signs.HasField("stalls_at"):
+        text += f"; {quiet.worker} ends it at {text_format.clock(quiet.signs, 'stalls_at')}"
+    return text
+
+
+def nothing_new(signs: ProgramSigns, now: datetime) -> str:
+    """Returns for how long a program has printed nothing new, such as `nothing new for 6 min`."""
+    quiet_s = max(0.0, (now - signs.new_at.ToDatetime(UTC)).total_seconds())
+    return f"nothing new for {text_format.minutes(quiet_s) if quiet_s >= 60 else text_format.span(quiet_s)}"
 
 
 def rehearsal_blocks(count: int) -> Blocks:

@@ -11,6 +11,7 @@ from typing import Final
 from amplifier_swarm.v1.operator_service_pb2 import ExplainTaskRequest, GetSwarmRequest, ReasonKind
 from amplifier_swarm.v1.operator_service_pb2_grpc import OperatorServiceStub
 from amplifier_swarm.v1.task_pb2 import TaskStatus
+from swarmctl import text_format
 from swarmctl.api.paging import TaskList
 from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.console import print_err
@@ -97,7 +98,7 @@ class IdleCheck:
 
     def _lasting_reasons(self, task_id: str, kinds: frozenset[ReasonKind.ValueType]) -> Sequence[str]:
         answer = self._stub.ExplainTask(ExplainTaskRequest(task_id=task_id), timeout=DEADLINE_S)
-        return [reason.message for reason in answer.reasons if reason.kind in kinds]
+        return [text_format.localized(reason.message) for reason in answer.reasons if reason.kind in kinds]
 
     def _nothing_else_left(
         self, waiting: Mapping[str, Sequence[str]], ready: int, kinds: frozenset[ReasonKind.ValueType]

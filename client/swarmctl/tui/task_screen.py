@@ -54,7 +54,7 @@ def task_lines(answer: GetTaskResponse, why: ExplainTaskResponse, now: datetime)
     ]
     yield [status_cell(task.status), Cell("  "), cell(", ".join(one for one in facts if one), "dim")]
     for reason in why.reasons[:_REASONS]:
-        yield [cell(f"- {reason.message}")]
+        yield [cell(f"- {text_format.localized(reason.message)}")]
     if task.last_error:
         yield [cell(f"last error: {task.last_error}", "red")]
     if course := course_text(answer.attempts):

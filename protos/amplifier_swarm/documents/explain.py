@@ -1,7 +1,7 @@
 """The document of the reasons why a task has its status."""
 
 from amplifier_swarm.documents import Document, words
-from amplifier_swarm.documents.tasks import task_document
+from amplifier_swarm.documents.tasks import signs_document, task_document
 from amplifier_swarm.v1.operator_service_pb2 import ExplainTaskResponse, ReasonKind
 
 
@@ -17,4 +17,5 @@ def explain_document(answer: ExplainTaskResponse) -> Document:
             }
             for reason in answer.reasons
         ],
+        "signs": signs_document(answer.signs) if answer.HasField("signs") else None,
     }

@@ -1,10 +1,10 @@
 """The document of the swarm as a whole."""
 
 from amplifier_swarm.documents import Document, words
-from amplifier_swarm.documents.tasks import usage_document
+from amplifier_swarm.documents.tasks import signs_document, usage_document
 from amplifier_swarm.v1.operator_service_pb2 import ResumeSwarmResponse
 from amplifier_swarm.v1.session_pb2 import SessionRole
-from amplifier_swarm.v1.swarm_pb2 import PausedRunner, Swarm, SwarmMode
+from amplifier_swarm.v1.swarm_pb2 import PausedRunner, QuietTask, Swarm, SwarmMode
 from amplifier_swarm.v1.task_pb2 import FailureClass, TaskStatus
 
 
@@ -41,7 +41,12 @@ def swarm_document(swarm: Swarm) -> Document:
         "expiry_paused": swarm.expiry_paused,
         "rehearsed": swarm.rehearsed,
         "paused_runners": [_paused_document(paused) for paused in swarm.paused_runners],
+        "quiet_tasks": [_quiet_document(quiet) for quiet in swarm.quiet_tasks],
     }
+
+
+def _quiet_document(quiet: QuietTask) -> Document:
+    return {"task": quiet.task_id, "worker": quiet.worker or None, **signs_document(quiet.signs)}
 
 
 def _paused_document(paused: PausedRunner) -> Document:

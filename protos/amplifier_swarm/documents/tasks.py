@@ -8,7 +8,7 @@ from amplifier_swarm.documents.changes import landing_document
 from amplifier_swarm.documents.receipts import receipt_document
 from amplifier_swarm.v1.hold_pb2 import ApprovalPoint, Hold, HoldKind
 from amplifier_swarm.v1.session_pb2 import Progress, Usage
-from amplifier_swarm.v1.task_pb2 import FailureClass, StartPoint, Task, TaskStatus
+from amplifier_swarm.v1.task_pb2 import FailureClass, ProgramSigns, StartPoint, Task, TaskStatus
 
 
 def usage_document(usage: Usage) -> Document:
@@ -45,6 +45,15 @@ def hold_document(hold: Hold) -> Document:
         "point": words.word(ApprovalPoint, hold.point),
         "approved": hold.approved,
         "budget": budget_name_document(hold.budget) if hold.HasField("budget") else None,
+    }
+
+
+def signs_document(signs: ProgramSigns) -> Document:
+    """Returns the last sign of a program that runs, and when it is ended."""
+    return {
+        "new_at": words.iso(signs, "new_at"),
+        "times_out_at": words.iso(signs, "times_out_at"),
+        "stalls_at": words.iso(signs, "stalls_at"),
     }
 
 

@@ -790,6 +790,7 @@ class ExplainTaskResponse(_message.Message):
 
     TASK_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
+    SIGNS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def task(self) -> _task_pb2.Task:
         """Where it is."""
@@ -798,15 +799,20 @@ class ExplainTaskResponse(_message.Message):
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reason]:
         """Why it does not run, or what it waits for, the root first. Empty if it can start at once."""
 
+    @_builtins.property
+    def signs(self) -> _task_pb2.ProgramSigns:
+        """Of the program that runs for it. Unset if none does, and for workers that report no signs."""
+
     def __init__(
         self,
         *,
         task: _task_pb2.Task | None = ...,
         reasons: _abc.Iterable[Global___Reason] | None = ...,
+        signs: _task_pb2.ProgramSigns | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signs", b"signs", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reasons", b"reasons", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reasons", b"reasons", "signs", b"signs", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

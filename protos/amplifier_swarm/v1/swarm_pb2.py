@@ -28,7 +28,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61mplifier_swarm/v1/swarm.proto\x12\x12\x61mplifier_swarm.v1\x1a amplifier_swarm/v1/session.proto\x1a\x1d\x61mplifier_swarm/v1/task.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf5\x03\n\x05Swarm\x12+\n\x04mode\x18\x01 \x01(\x0e\x32\x1d.amplifier_swarm.v1.SwarmMode\x12\x17\n\x0fstop_generation\x18\x02 \x01(\x03\x12\r\n\x05\x63\x61use\x18\x03 \x01(\t\x12/\n\x06\x63ounts\x18\x04 \x03(\x0b\x32\x1f.amplifier_swarm.v1.StatusCount\x12\x0c\n\x04\x64one\x18\x05 \x01(\x08\x12\x0f\n\x07workers\x18\x06 \x01(\x05\x12\r\n\x05slots\x18\x07 \x01(\x05\x12\x17\n\x0f\x65stimated_hours\x18\x08 \x01(\x01\x12\x17\n\x0f\x63ompleted_hours\x18\t \x01(\x01\x12(\n\x05usage\x18\n \x01(\x0b\x32\x19.amplifier_swarm.v1.Usage\x12\x16\n\x0elast_event_seq\x18\x0b \x01(\x03\x12\x0f\n\x07version\x18\x0c \x01(\t\x12.\n\nstarted_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65poch\x18\x0e \x01(\x03\x12\x38\n\x0epaused_runners\x18\x0f \x03(\x0b\x32 .amplifier_swarm.v1.PausedRunner\x12\x10\n\x08swarm_id\x18\x10 \x01(\t\x12\x15\n\rexpiry_paused\x18\x11 \x01(\x08\x12\x11\n\trehearsed\x18\x12 \x01(\x05\"\x9a\x01\n\x0cPausedRunner\x12\x0e\n\x06runner\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12-\n\tpaused_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06worker\x18\x04 \x01(\t\x12,\n\x07\x62reaker\x18\x35 \x01(\x0b\x32\x1b.amplifier_swarm.v1.Breaker\"\x98\x02\n\x07\x42reaker\x12-\n\x04role\x18\x01 \x01(\x0e\x32\x1f.amplifier_swarm.v1.SessionRole\x12\x37\n\rfailure_class\x18\x02 \x01(\x0e\x32 .amplifier_swarm.v1.FailureClass\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x10\n\x08task_ids\x18\x04 \x03(\t\x12\x11\n\thalf_open\x18\x05 \x01(\x08\x12\x15\n\rprobe_task_id\x18\x06 \x01(\t\x12\x15\n\rfailed_probes\x18\x07 \x01(\x05\x12+\n\x08\x63ooldown\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08\x66reed_by\x18\t \x01(\t\"L\n\x0bStatusCount\x12.\n\x06status\x18\x01 \x01(\x0e\x32\x1e.amplifier_swarm.v1.TaskStatus\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\xca\x03\n\x06Worker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x30\n\x06status\x18\x02 \x01(\x0e\x32 .amplifier_swarm.v1.WorkerStatus\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x0f\n\x07running\x18\x04 \x01(\x05\x12\x0c\n\x04host\x18\x05 \x01(\t\x12\x0b\n\x03pid\x18\x06 \x01(\x03\x12\x0e\n\x06runner\x18\x07 \x01(\t\x12\x30\n\x0clast_seen_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x06labels\x18\t \x03(\x0b\x32&.amplifier_swarm.v1.Worker.LabelsEntry\x12\x13\n\x0b\x63ontainment\x18\n \x01(\t\x12\x0f\n\x07version\x18\x0b \x01(\t\x12\x10\n\x08task_ids\x18\x0c \x03(\t\x12.\n\nstopped_by\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x0b\x65nforcement\x18\x14 \x01(\x0b\x32\x1f.amplifier_swarm.v1.Enforcement\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*n\n\tSwarmMode\x12\x1a\n\x16SWARM_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12SWARM_MODE_RUNNING\x10\x01\x12\x15\n\x11SWARM_MODE_PAUSED\x10\x02\x12\x16\n\x12SWARM_MODE_STOPPED\x10\x03*\x96\x01\n\x0cWorkerStatus\x12\x1d\n\x19WORKER_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14WORKER_STATUS_ONLINE\x10\x01\x12\x1a\n\x16WORKER_STATUS_DRAINING\x10\x02\x12\x19\n\x15WORKER_STATUS_SUSPECT\x10\x03\x12\x16\n\x12WORKER_STATUS_GONE\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61mplifier_swarm/v1/swarm.proto\x12\x12\x61mplifier_swarm.v1\x1a amplifier_swarm/v1/session.proto\x1a\x1d\x61mplifier_swarm/v1/task.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x04\n\x05Swarm\x12+\n\x04mode\x18\x01 \x01(\x0e\x32\x1d.amplifier_swarm.v1.SwarmMode\x12\x17\n\x0fstop_generation\x18\x02 \x01(\x03\x12\r\n\x05\x63\x61use\x18\x03 \x01(\t\x12/\n\x06\x63ounts\x18\x04 \x03(\x0b\x32\x1f.amplifier_swarm.v1.StatusCount\x12\x0c\n\x04\x64one\x18\x05 \x01(\x08\x12\x0f\n\x07workers\x18\x06 \x01(\x05\x12\r\n\x05slots\x18\x07 \x01(\x05\x12\x17\n\x0f\x65stimated_hours\x18\x08 \x01(\x01\x12\x17\n\x0f\x63ompleted_hours\x18\t \x01(\x01\x12(\n\x05usage\x18\n \x01(\x0b\x32\x19.amplifier_swarm.v1.Usage\x12\x16\n\x0elast_event_seq\x18\x0b \x01(\x03\x12\x0f\n\x07version\x18\x0c \x01(\t\x12.\n\nstarted_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65poch\x18\x0e \x01(\x03\x12\x38\n\x0epaused_runners\x18\x0f \x03(\x0b\x32 .amplifier_swarm.v1.PausedRunner\x12\x10\n\x08swarm_id\x18\x10 \x01(\t\x12\x15\n\rexpiry_paused\x18\x11 \x01(\x08\x12\x11\n\trehearsed\x18\x12 \x01(\x05\x12\x32\n\x0bquiet_tasks\x18\x35 \x03(\x0b\x32\x1d.amplifier_swarm.v1.QuietTask\"]\n\tQuietTask\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12/\n\x05signs\x18\x03 \x01(\x0b\x32 .amplifier_swarm.v1.ProgramSigns\"\x9a\x01\n\x0cPausedRunner\x12\x0e\n\x06runner\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12-\n\tpaused_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06worker\x18\x04 \x01(\t\x12,\n\x07\x62reaker\x18\x35 \x01(\x0b\x32\x1b.amplifier_swarm.v1.Breaker\"\x98\x02\n\x07\x42reaker\x12-\n\x04role\x18\x01 \x01(\x0e\x32\x1f.amplifier_swarm.v1.SessionRole\x12\x37\n\rfailure_class\x18\x02 \x01(\x0e\x32 .amplifier_swarm.v1.FailureClass\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x10\n\x08task_ids\x18\x04 \x03(\t\x12\x11\n\thalf_open\x18\x05 \x01(\x08\x12\x15\n\rprobe_task_id\x18\x06 \x01(\t\x12\x15\n\rfailed_probes\x18\x07 \x01(\x05\x12+\n\x08\x63ooldown\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08\x66reed_by\x18\t \x01(\t\"L\n\x0bStatusCount\x12.\n\x06status\x18\x01 \x01(\x0e\x32\x1e.amplifier_swarm.v1.TaskStatus\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\xca\x03\n\x06Worker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x30\n\x06status\x18\x02 \x01(\x0e\x32 .amplifier_swarm.v1.WorkerStatus\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x0f\n\x07running\x18\x04 \x01(\x05\x12\x0c\n\x04host\x18\x05 \x01(\t\x12\x0b\n\x03pid\x18\x06 \x01(\x03\x12\x0e\n\x06runner\x18\x07 \x01(\t\x12\x30\n\x0clast_seen_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x06labels\x18\t \x03(\x0b\x32&.amplifier_swarm.v1.Worker.LabelsEntry\x12\x13\n\x0b\x63ontainment\x18\n \x01(\t\x12\x0f\n\x07version\x18\x0b \x01(\t\x12\x10\n\x08task_ids\x18\x0c \x03(\t\x12.\n\nstopped_by\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x0b\x65nforcement\x18\x14 \x01(\x0b\x32\x1f.amplifier_swarm.v1.Enforcement\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*n\n\tSwarmMode\x12\x1a\n\x16SWARM_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12SWARM_MODE_RUNNING\x10\x01\x12\x15\n\x11SWARM_MODE_PAUSED\x10\x02\x12\x16\n\x12SWARM_MODE_STOPPED\x10\x03*\x96\x01\n\x0cWorkerStatus\x12\x1d\n\x19WORKER_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14WORKER_STATUS_ONLINE\x10\x01\x12\x1a\n\x16WORKER_STATUS_DRAINING\x10\x02\x12\x19\n\x15WORKER_STATUS_SUSPECT\x10\x03\x12\x16\n\x12WORKER_STATUS_GONE\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,20 +37,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WORKER_LABELSENTRY']._loaded_options = None
   _globals['_WORKER_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_SWARMMODE']._serialized_start=1667
-  _globals['_SWARMMODE']._serialized_end=1777
-  _globals['_WORKERSTATUS']._serialized_start=1780
-  _globals['_WORKERSTATUS']._serialized_end=1930
+  _globals['_SWARMMODE']._serialized_start=1814
+  _globals['_SWARMMODE']._serialized_end=1924
+  _globals['_WORKERSTATUS']._serialized_start=1927
+  _globals['_WORKERSTATUS']._serialized_end=2077
   _globals['_SWARM']._serialized_start=185
-  _globals['_SWARM']._serialized_end=686
-  _globals['_PAUSEDRUNNER']._serialized_start=689
-  _globals['_PAUSEDRUNNER']._serialized_end=843
-  _globals['_BREAKER']._serialized_start=846
-  _globals['_BREAKER']._serialized_end=1126
-  _globals['_STATUSCOUNT']._serialized_start=1128
-  _globals['_STATUSCOUNT']._serialized_end=1204
-  _globals['_WORKER']._serialized_start=1207
-  _globals['_WORKER']._serialized_end=1665
-  _globals['_WORKER_LABELSENTRY']._serialized_start=1620
-  _globals['_WORKER_LABELSENTRY']._serialized_end=1665
+  _globals['_SWARM']._serialized_end=738
+  _globals['_QUIETTASK']._serialized_start=740
+  _globals['_QUIETTASK']._serialized_end=833
+  _globals['_PAUSEDRUNNER']._serialized_start=836
+  _globals['_PAUSEDRUNNER']._serialized_end=990
+  _globals['_BREAKER']._serialized_start=993
+  _globals['_BREAKER']._serialized_end=1273
+  _globals['_STATUSCOUNT']._serialized_start=1275
+  _globals['_STATUSCOUNT']._serialized_end=1351
+  _globals['_WORKER']._serialized_start=1354
+  _globals['_WORKER']._serialized_end=1812
+  _globals['_WORKER_LABELSENTRY']._serialized_start=1767
+  _globals['_WORKER_LABELSENTRY']._serialized_end=1812
 # @@protoc_insertion_point(module_scope)

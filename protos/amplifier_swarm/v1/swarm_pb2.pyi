@@ -107,6 +107,7 @@ class Swarm(_message.Message):
     SWARM_ID_FIELD_NUMBER: _builtins.int
     EXPIRY_PAUSED_FIELD_NUMBER: _builtins.int
     REHEARSED_FIELD_NUMBER: _builtins.int
+    QUIET_TASKS_FIELD_NUMBER: _builtins.int
     mode: Global___SwarmMode.ValueType
     """What is allowed to happen."""
     stop_generation: _builtins.int
@@ -155,6 +156,10 @@ class Swarm(_message.Message):
     def paused_runners(self) -> _containers.RepeatedCompositeFieldContainer[Global___PausedRunner]:
         """The runners that are given no claims, or one at a time, since they can't work."""
 
+    @_builtins.property
+    def quiet_tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuietTask]:
+        """The tasks whose program has printed nothing new for a while, the longest first. At most 20."""
+
     def __init__(
         self,
         *,
@@ -176,14 +181,47 @@ class Swarm(_message.Message):
         swarm_id: _builtins.str = ...,
         expiry_paused: _builtins.bool = ...,
         rehearsed: _builtins.int = ...,
+        quiet_tasks: _abc.Iterable[Global___QuietTask] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "completed_hours", b"completed_hours", "counts", b"counts", "done", b"done", "epoch", b"epoch", "estimated_hours", b"estimated_hours", "expiry_paused", b"expiry_paused", "last_event_seq", b"last_event_seq", "mode", b"mode", "paused_runners", b"paused_runners", "rehearsed", b"rehearsed", "slots", b"slots", "started_at", b"started_at", "stop_generation", b"stop_generation", "swarm_id", b"swarm_id", "usage", b"usage", "version", b"version", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "completed_hours", b"completed_hours", "counts", b"counts", "done", b"done", "epoch", b"epoch", "estimated_hours", b"estimated_hours", "expiry_paused", b"expiry_paused", "last_event_seq", b"last_event_seq", "mode", b"mode", "paused_runners", b"paused_runners", "quiet_tasks", b"quiet_tasks", "rehearsed", b"rehearsed", "slots", b"slots", "started_at", b"started_at", "stop_generation", b"stop_generation", "swarm_id", b"swarm_id", "usage", b"usage", "version", b"version", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Swarm: _TypeAlias = Swarm  # noqa: Y015
+
+@_typing.final
+class QuietTask(_message.Message):
+    """A task whose program has printed nothing new for a while."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    WORKER_FIELD_NUMBER: _builtins.int
+    SIGNS_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """The task."""
+    worker: _builtins.str
+    """The worker that runs it."""
+    @_builtins.property
+    def signs(self) -> _task_pb2.ProgramSigns:
+        """Since when, and what ends it."""
+
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        worker: _builtins.str = ...,
+        signs: _task_pb2.ProgramSigns | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signs", b"signs"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signs", b"signs", "task_id", b"task_id", "worker", b"worker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuietTask: _TypeAlias = QuietTask  # noqa: Y015
 
 @_typing.final
 class PausedRunner(_message.Message):

@@ -1338,6 +1338,42 @@ class Attempt(_message.Message):
 Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
 
 @_typing.final
+class ProgramSigns(_message.Message):
+    """The signs of the program that runs for a task, and the limits that end it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NEW_AT_FIELD_NUMBER: _builtins.int
+    TIMES_OUT_AT_FIELD_NUMBER: _builtins.int
+    STALLS_AT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def new_at(self) -> _timestamp_pb2.Timestamp:
+        """When it last printed something new. Unset for a program that prints nothing before its end."""
+
+    @_builtins.property
+    def times_out_at(self) -> _timestamp_pb2.Timestamp:
+        """When its time is over."""
+
+    @_builtins.property
+    def stalls_at(self) -> _timestamp_pb2.Timestamp:
+        """When it is ended if it prints nothing new until then. Unset without such a limit."""
+
+    def __init__(
+        self,
+        *,
+        new_at: _timestamp_pb2.Timestamp | None = ...,
+        times_out_at: _timestamp_pb2.Timestamp | None = ...,
+        stalls_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["new_at", b"new_at", "stalls_at", b"stalls_at", "times_out_at", b"times_out_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["new_at", b"new_at", "stalls_at", b"stalls_at", "times_out_at", b"times_out_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProgramSigns: _TypeAlias = ProgramSigns  # noqa: Y015
+
+@_typing.final
 class Change(_message.Message):
     """What an attempt did to the files of its clone."""
 

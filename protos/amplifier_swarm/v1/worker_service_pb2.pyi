@@ -697,6 +697,7 @@ class HeartbeatRequest(_message.Message):
     INCARNATION_FIELD_NUMBER: _builtins.int
     LEASE_IDS_FIELD_NUMBER: _builtins.int
     PHASE_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
     worker: _builtins.str
     """The worker."""
     incarnation: _builtins.str
@@ -709,6 +710,10 @@ class HeartbeatRequest(_message.Message):
     def lease_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Every lease that it holds, those of unanswered outcomes included. At most 4,096."""
 
+    @_builtins.property
+    def running(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunningProgram]:
+        """The programs that run for its leases. A lease whose attempt runs none at the moment is left out."""
+
     def __init__(
         self,
         *,
@@ -716,14 +721,57 @@ class HeartbeatRequest(_message.Message):
         incarnation: _builtins.str = ...,
         lease_ids: _abc.Iterable[_builtins.str] | None = ...,
         phase: Global___WorkerPhase.ValueType = ...,
+        running: _abc.Iterable[Global___RunningProgram] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["incarnation", b"incarnation", "lease_ids", b"lease_ids", "phase", b"phase", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["incarnation", b"incarnation", "lease_ids", b"lease_ids", "phase", b"phase", "running", b"running", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HeartbeatRequest: _TypeAlias = HeartbeatRequest  # noqa: Y015
+
+@_typing.final
+class RunningProgram(_message.Message):
+    """A session or check that runs, as of the time when its worker wrote the heartbeat."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASE_ID_FIELD_NUMBER: _builtins.int
+    QUIET_FIELD_NUMBER: _builtins.int
+    TIMES_OUT_IN_FIELD_NUMBER: _builtins.int
+    STALLS_IN_FIELD_NUMBER: _builtins.int
+    lease_id: _builtins.str
+    """The lease that it runs for."""
+    @_builtins.property
+    def quiet(self) -> _duration_pb2.Duration:
+        """For how long it has printed nothing new: what only repeats is not new. Unset for a program that prints nothing
+        before its end.
+        """
+
+    @_builtins.property
+    def times_out_in(self) -> _duration_pb2.Duration:
+        """When its time is over."""
+
+    @_builtins.property
+    def stalls_in(self) -> _duration_pb2.Duration:
+        """When it is ended if it prints nothing new until then. Unset without such a limit."""
+
+    def __init__(
+        self,
+        *,
+        lease_id: _builtins.str = ...,
+        quiet: _duration_pb2.Duration | None = ...,
+        times_out_in: _duration_pb2.Duration | None = ...,
+        stalls_in: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quiet", b"quiet", "stalls_in", b"stalls_in", "times_out_in", b"times_out_in"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_id", b"lease_id", "quiet", b"quiet", "stalls_in", b"stalls_in", "times_out_in", b"times_out_in"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunningProgram: _TypeAlias = RunningProgram  # noqa: Y015
 
 @_typing.final
 class HeartbeatResponse(_message.Message):

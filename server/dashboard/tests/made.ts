@@ -88,6 +88,7 @@ export function swarmStatus(more: Partial<SwarmStatus> = {}): SwarmStatus {
     expiry_paused: false,
     rehearsed: 0,
     paused_runners: [],
+    quiet_tasks: [],
     ...more,
   };
 }

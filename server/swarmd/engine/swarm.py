@@ -67,9 +67,9 @@ class EnginePolicy:
     log: LogLimits = LogLimits()  # noqa: RUF009  # it is immutable
     # Tasks whose files overlap never run at once, also in clones.
     exclusive_files: bool = False
+    quiet_after_s: float = 300.0  # without anything new, a task is shown as quiet
     artifacts: ArtifactLimits = ArtifactLimits()  # noqa: RUF009  # it is immutable
-    # Of the day, and of accounts.
-    budgets: Sequence[PlannedBudget] = ()
+    budgets: Sequence[PlannedBudget] = ()  # of the day, and of accounts
     follow_ups: FollowUpLimits = FollowUpLimits()  # noqa: RUF009  # it is immutable
 
 

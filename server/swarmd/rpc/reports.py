@@ -6,7 +6,7 @@ Invariant: nothing is masked before its lease is known, and no long text is mask
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from amplifier_swarm.masking import LineMask
 from amplifier_swarm.text import strip_terminal_drawing
@@ -22,6 +22,8 @@ from swarmd.engine.attempts.sessions import (
     SessionProgress,
     SessionStart,
 )
+from swarmd.engine.attempts.sessions import AttemptReport, SessionEnd, SessionProgress, SessionStart
+from swarmd.engine.live.program_signs import ReportedSigns
 from swarmd.store.sessions import MAX_ENTRY_NUMBER, LogEntry
 from swarmd.wire import enums, outcomes, values
 
@@ -29,6 +31,9 @@ T = TypeVar("T")
 
 MAX_ITEMS: Final = 1_024
 # A worker of ours sends at most 2 MiB of log text in a call.
+# A worker lists no more leases.
+MAX_PROGRAMS: Final = 4_096
+MAX_SIGN_S: Final = 366 * 86_400.0
 MAX_LOG_CHARS: Final = 4 * 1024 * 1024
 MAX_LOG_ENTRIES: Final = 16_384
 MAX_ENTRY: Final = 16_384
@@ -65,6 +70,23 @@ def check_progress(messages: Sequence[pb.SessionProgress]) -> None:
         raise InvalidRequest(
             "sessions.entries", f"have {chars} characters; send at most {MAX_LOG_CHARS} in a call"
         )
+
+
+def read_running(messages: Sequence[pb.RunningProgram]) -> dict[str, ReportedSigns]:
+    """Converts the signs of the programs that run, by lease id.
+
+    They are for display only: what makes no sense is bounded or left out, since no heartbeat is refused for it.
+    """
+    return {message.lease_id: _signs(message) for message in messages[:MAX_PROGRAMS]}
+
+
+def _signs(message: pb.RunningProgram) -> ReportedSigns:
+    def seconds(field: Literal["quiet", "times_out_in", "stalls_in"]) -> float | None:
+        if not message.HasField(field):
+            return None
+        return min(max(0.0, values.seconds(getattr(message, field))), MAX_SIGN_S)
+
+    return ReportedSigns(seconds("quiet"), seconds("times_out_in") or 0.0, seconds("stalls_in"))
 
 
 def check_attempts(messages: Sequence[pb.FinishedAttempt]) -> None:

@@ -68,7 +68,10 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
         name = WorkerName(request.worker)
         leaving = request.phase in (pb.WORKER_PHASE_DRAINING, pb.WORKER_PHASE_LEAVING)
         lease_ids = _lease_ids(request.lease_ids)
-        answer = self._swarm.workers.heartbeat(name, request.incarnation, lease_ids, leaving=leaving)
+        running = reports.read_running(request.running)
+        answer = self._swarm.workers.heartbeat(
+            name, request.incarnation, lease_ids, leaving=leaving, running=running
+        )
         if request.phase == pb.WORKER_PHASE_LEAVING:
             leave = partial(
                 self._swarm.workers.leave, name=name, incarnation=request.incarnation, held=lease_ids

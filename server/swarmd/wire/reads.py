@@ -84,8 +84,11 @@ class Reads:
             return facts, views.task(store_views.task(tx, task.key))
 
         facts, task = await self._swarm.db.read(read)
+        signs = live.signs_of(facts.task.key, facts.task.attempt)
         return pb.ExplainTaskResponse(
-            task=task, reasons=views.reasons(explain.reasons(facts, live, backoffs))
+            task=task,
+            reasons=views.reasons(explain.reasons(facts, live, backoffs)),
+            signs=None if signs is None else views.signs(signs),
         )
 
     async def inbox(self) -> pb.ListInboxResponse:
@@ -112,7 +115,14 @@ class Reads:
 
     def swarm_in(self, tx: ReadTx) -> swarm_pb2.Swarm:
         """Returns the status of the swarm as the transaction sees it."""
-        return views.swarm(overview.swarm_view(tx, self._swarm.live, started_us=self.started_us))
+        quiet_us = int(self._swarm.policy.quiet_after_s * 1_000_000)
+        view = overview.swarm_view(
+            tx,
+            self._swarm.live,
+            started_us=self.started_us,
+            quiet_since_us=self._swarm.clock.wall_us() - quiet_us,
+        )
+        return views.swarm(view)
 
     def workers_in(self, tx: ReadTx) -> list[swarm_pb2.Worker]:
         """Returns all workers as the transaction sees them."""

@@ -8,6 +8,7 @@ from swarmd.domain import budget
 from swarmd.domain.breaker import freed_by
 from swarmd.domain.lifecycle import TaskStatus
 from swarmd.domain.model import PausedRunner
+from swarmd.engine.live.program_signs import ProgramSigns, QuietTask
 from swarmd.engine.reports.overview import StoppingWorker, SwarmView, WorkerView
 from swarmd.engine.reports.reasons import Reason
 from swarmd.engine.reports.session_logs import LogItem
@@ -117,6 +118,7 @@ def swarm(view: SwarmView) -> swarm_pb2.Swarm:
         expiry_paused=view.expiry_paused,
         rehearsed=totals.rehearsed,
         paused_runners=[_paused(found) for found in view.paused_runners],
+        quiet_tasks=[_quiet(task) for task in view.quiet],
     )
 
 
@@ -140,6 +142,19 @@ def _paused(pause: PausedRunner) -> swarm_pb2.PausedRunner:
     if pause.cooldown_s:
         message.breaker.cooldown.FromNanoseconds(int(pause.cooldown_s * 1e9))
     return message
+
+
+def signs(found: ProgramSigns) -> task_pb2.ProgramSigns:
+    """Converts the signs of a program that runs."""
+    return task_pb2.ProgramSigns(
+        new_at=values.timestamp(found.new_us),
+        times_out_at=values.timestamp(found.times_out_us),
+        stalls_at=values.timestamp(found.stalls_us),
+    )
+
+
+def _quiet(task: QuietTask) -> swarm_pb2.QuietTask:
+    return swarm_pb2.QuietTask(task_id=task.task_id, worker=task.worker, signs=signs(task.signs))
 
 
 def worker(view: WorkerView) -> swarm_pb2.Worker:

@@ -47,6 +47,23 @@ def test_a_time_of_another_day_has_its_date() -> None:
 
 
 @pytest.mark.usefixtures("berlin")
+def test_times_in_texts_of_the_server_are_local_too() -> None:
+    text = "held by task a since 2026-11-30T23:30:00Z, and 2026-11-30T23:30:00.123456Z"
+
+    shown = text_format.localized(text, now=datetime(2026, 12, 1, 5, tzinfo=UTC))
+
+    assert shown == "held by task a since 00:30:00, and 00:30:00"
+    assert text_format.localized("nothing at 12:00") == "nothing at 12:00"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(60, "1 min"), (3_599, "59 min"), (7_200, "2 h"), (7_500, "2 h 5 min")]
+)
+def test_minutes_are_in_words(seconds: int, text: str) -> None:
+    assert text_format.minutes(seconds) == text
+
+
+@pytest.mark.usefixtures("berlin")
 def test_utc_is_used_everywhere_if_it_is_asked_for(ctl: Ctl, operator: FakeOperator) -> None:
     event = event_at(datetime(2026, 11, 30, 23, 30, tzinfo=UTC))
     operator.answers["WatchEvents"] = lambda _: iter([wire.WatchEventsResponse(events=[event])])

@@ -367,7 +367,7 @@ async def test_a_task_that_waits_for_a_name_says_who_holds_it(swarm: EngineHarne
     [(kind, message, task_ids)] = await reasons_of(swarm, "t2")
 
     assert (kind, task_ids) == ("name_held", ["t0", "t1"])
-    assert re.sub(r"\d\d:\d\d:\d\d UTC", "TIME", message) == (
+    assert re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", message) == (
         "it waits for db, held by task t0 at worker w1 since TIME and task t1 at worker w1 since TIME"
     )
 

@@ -6,7 +6,7 @@ whose outcome is not answered yet. Orders that come with its answer count like o
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -16,6 +16,7 @@ from amplifier_swarm.errors import unpack
 from amplifier_swarm.light_imports import uniform
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.rpc.connection import ServerConnection
+from swarm_worker.rpc.convert import running_program
 from swarm_worker.rpc.leases import Leases
 from swarm_worker.rpc.retry import CALL_TIMEOUT_S, CallRetry, OutageLog, exit_for
 from swarm_worker.supervision.fence import Fence, now_s
@@ -85,6 +86,7 @@ class Heartbeat:
             incarnation=self._identity.incarnation,
             lease_ids=self._leases.ids,
             phase=phase,
+            running=list(self._running()),
         )
         sent = now_s()
         try:
@@ -102,6 +104,12 @@ class Heartbeat:
             self.interval_s = max(GAP_S, response.heartbeat_interval.ToMicroseconds() / 1e6)
         self._on_response(response)
         return None
+
+    def _running(self) -> Iterator[wire.RunningProgram]:
+        """Yields the programs that run for the leases."""
+        for held in self._leases:
+            if (signs := held.stop.signs) is not None:
+                yield running_program(held.lease_id, signs)
 
     async def _wait_for_change(self, seconds: float) -> None:
         # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the event.

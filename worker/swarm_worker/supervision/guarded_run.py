@@ -37,6 +37,7 @@ from swarm_worker.supervision.model import (
     ProgressSink,
     RunEnd,
     RunLimits,
+    RunSigns,
     attributed,
     own_code,
 )
@@ -79,7 +80,7 @@ async def run_guarded(
             return RunEnd(EndCause.SPAWN, error=f"can't start {launch.argv[0]}: {reason}")
         fence.add(run)
         try:
-            with stop.on_order(run.order):
+            with stop.on_order(run.order, run.signs):
                 return attributed(await run.wait(), worker_signalled=stop.worker_signalled)
         except OSError as error:
             return run.unproven_end(error)
@@ -244,6 +245,10 @@ class GuardedRun:
             handler(chunk)
 
         return on_chunk
+
+    def signs(self) -> RunSigns:
+        """Returns how the program stands with its limits."""
+        return self._watch.signs()
 
     def _on_report(self, packet: bytes) -> None:
         if not packet:

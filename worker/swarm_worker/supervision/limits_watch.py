@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable
 
-from swarm_worker.supervision.model import EndCause, OutputSink, RunLimits
+from swarm_worker.supervision.model import EndCause, OutputSink, RunLimits, RunSigns
 
 # Called with the cause and, for a stall, with the text of the error.
 LimitHandler = Callable[[EndCause, str], None]
@@ -19,18 +19,31 @@ class LimitsWatch:
         self._sink = sink
         self._on_exceeded = on_exceeded
         self._last_output = self._now()
+        self._deadline = self._last_output + limits.timeout_s
         self._repeats = False
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Starts the time of the whole run."""
-        self._check(self._now() + self._limits.timeout_s)
+        self._deadline = self._now() + self._limits.timeout_s
+        self._check(self._deadline)
 
     def note_output(self, *, is_new: bool = True) -> None:
         """Restarts the time without output, unless the output only repeats what was printed before."""
         self._repeats = not is_new
         if is_new:
             self._last_output = self._now()
+
+    def signs(self) -> RunSigns:
+        """Returns how the run stands with its limits."""
+        now, factor = self._now(), self._sink.stall_factor
+        quiet_s, stall_s = now - self._last_output, self._limits.stall_s
+        has_limit = stall_s > 0 and math.isfinite(factor)
+        return RunSigns(
+            quiet_s if math.isfinite(factor) else None,
+            max(0.0, self._deadline - now),
+            max(0.0, stall_s * factor - quiet_s) if has_limit else None,
+        )
 
     def cancel(self) -> None:
         """Stops the timer."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from swarm_worker.domain.model import KillReceipt
 from swarm_worker.domain.sandbox import NO_LIMITS, ResourceLimits
@@ -64,6 +64,18 @@ class RunLimits:
     grace_s: float
     # Returns how long the program has waited for a person until now, which counts for no limit.
     paused_s: Callable[[], float] = float
+
+
+class RunSigns(NamedTuple):
+    """The signs of a program that runs, in seconds from now.
+
+    `quiet_s` is how long it has printed nothing new, None if it prints nothing before its end; `stalls_in_s` is None
+    without a limit on that.
+    """
+
+    quiet_s: float | None
+    times_out_in_s: float
+    stalls_in_s: float | None
 
 
 @dataclass(frozen=True, slots=True)

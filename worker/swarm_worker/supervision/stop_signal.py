@@ -1,4 +1,7 @@
-"""Stop orders for one attempt; they come over the claim stream, in heartbeats, and from the worker itself."""
+"""Stop orders for one attempt; they come over the claim stream, in heartbeats, and from the worker itself.
+
+The program that an order would end is the one that runs, so its signs are asked for here too.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -6,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from swarm_worker.domain.types import StopOrder
+from swarm_worker.supervision.model import RunSigns
 
 T = TypeVar("T")
 
@@ -26,6 +30,7 @@ class Stop:
         self.worker_signalled = False
         self._grace_s = grace_s
         self._kill: KillHandler | None = None
+        self._signs: Callable[[], RunSigns] | None = None
 
     def request(self, order: StopOrder) -> None:
         """Orders the attempt to end."""
@@ -41,16 +46,24 @@ class Stop:
         if self._kill is not None:
             self._kill(self._grace_s)
 
+    @property
+    def signs(self) -> RunSigns | None:
+        """The signs of the program that runs at present; None if none does."""
+        return None if self._signs is None else self._signs()
+
     @contextmanager
-    def on_order(self, kill: KillHandler) -> Iterator[None]:
-        """Calls `kill` for each new order inside the context, and at once if there is an order already."""
-        self._kill = kill
+    def on_order(self, kill: KillHandler, signs: Callable[[], RunSigns] | None = None) -> Iterator[None]:
+        """Calls `kill` for each new order inside the context, and at once if there is an order already.
+
+        `signs` returns those of the program that an order would end.
+        """
+        self._kill, self._signs = kill, signs
         if self.order is not None:
             kill(self._grace)
         try:
             yield
         finally:
-            self._kill = None
+            self._kill = self._signs = None
 
     async def unless_ordered(self, work: Coroutine[Any, Any, T], otherwise: T) -> T:
         """Returns what the work returns; cancels the work and returns `otherwise` if an order comes first."""

@@ -279,6 +279,11 @@ export interface Reason {
   task_ids: string[];
 }
 
+export interface Explanation {
+  reasons: Reason[];
+  signs: ProgramSigns | null;
+}
+
 export interface Worker {
   name: string;
   status: "online" | "draining" | "suspect" | "gone";
@@ -298,6 +303,25 @@ export interface PausedRunner {
   runner: string;
   cause: string | null;
   paused_at: string | null;
+  /** Null if it is paused at every worker. */
+  worker?: string | null;
+  role?: Role | null;
+  task_ids?: string[];
+  half_open?: boolean;
+  freed_by?: string | null;
+}
+
+/** The last sign of a program that runs, and when its limits end it. */
+export interface ProgramSigns {
+  new_at: string | null;
+  times_out_at: string | null;
+  stalls_at: string | null;
+}
+
+/** A task whose program has printed nothing new for a while. */
+export interface QuietTask extends ProgramSigns {
+  task: string;
+  worker: string | null;
 }
 
 export interface SwarmStatus {
@@ -320,6 +344,7 @@ export interface SwarmStatus {
   expiry_paused: boolean;
   rehearsed: number;
   paused_runners: PausedRunner[];
+  quiet_tasks: QuietTask[];
 }
 
 export interface SwarmEvent {

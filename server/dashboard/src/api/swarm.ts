@@ -4,10 +4,10 @@ import type {
   CostGroup,
   Counts,
   Diff,
+  Explanation,
   Inbox,
   LogLine,
   Me,
-  Reason,
   Role,
   Status,
   SwarmEvent,
@@ -118,7 +118,7 @@ export const api = {
     signal?: AbortSignal,
   ) => get<TaskPage>("/api/tasks", { ...filter, ...page }, signal),
   task: (id: string, signal?: AbortSignal) => get<TaskDetail>(task(id), {}, signal),
-  explain: (id: string) => get<{ reasons: Reason[] }>(`${task(id)}/explain`),
+  explain: (id: string) => get<Explanation>(`${task(id)}/explain`),
   log: (
     id: string,
     query: {

@@ -94,6 +94,16 @@ export function ago(from: string | null, nowMs: number): string {
   return from === null ? "never" : `${since(from, nowMs)} ago`;
 }
 
+/** For how long a program has printed nothing new. */
+export function nothingNew({ new_at }: { new_at: string | null }, nowMs: number): string {
+  const quietS = new_at === null ? 0 : Math.max(0, (nowMs - Date.parse(new_at)) / 1000);
+  const minutes = Math.floor(quietS / 60);
+  if (minutes < 1) return `nothing new for ${span(quietS)}`;
+  if (minutes < 60) return `nothing new for ${minutes} min`;
+  const rest = minutes % 60;
+  return `nothing new for ${Math.floor(minutes / 60)} h${rest > 0 ? ` ${rest} min` : ""}`;
+}
+
 /** The time of day where the reader is. */
 export function clock(iso: string | null): string {
   if (iso === null) return NONE;

@@ -27,6 +27,47 @@ test("a runner whose provider refused comes before failed tasks, with what to do
   expect(second?.title).toBe("a failed");
 });
 
+test("what pauses a runner and what frees it stand in the server's words, once for each role and worker", () => {
+  const pause = { runner: "command", cause: "3 tasks in a row ended alike", paused_at: null };
+  const paused = [
+    {
+      ...pause,
+      worker: "w1",
+      role: "builder" as const,
+      task_ids: ["a", "b"],
+      freed_by: "`swarmctl resume` lets one task through",
+    },
+    { ...pause, worker: "w2", role: "validator" as const, half_open: true },
+  ];
+
+  const found = needs({ ...well, status: swarmStatus({ paused_runners: paused }) }, [], NOW);
+
+  expect(found.map(({ title }) => title)).toEqual([
+    "Runner command is paused at worker w1",
+    "The validator of runner command is half open at worker w2",
+  ]);
+  expect(found[0]?.detail).toBe(
+    "3 tasks in a row ended alike. Mend that; `swarmctl resume` lets one task through. It was met by a, b.",
+  );
+  expect(new Set(found.map(({ key }) => key)).size).toBe(2);
+});
+
+test("a task whose program prints nothing new comes first, with since when", () => {
+  const quiet = {
+    task: "2.1",
+    worker: "w",
+    new_at: "2026-01-01T11:53:30Z",
+    times_out_at: "2026-01-01T13:00:00Z",
+    stalls_at: "2026-01-01T12:08:30Z",
+  };
+
+  const [first] = needs({ ...well, status: swarmStatus({ quiet_tasks: [quiet] }) }, [], NOW);
+
+  expect(first?.title).toBe("2.1: nothing new for 6 min");
+  expect(first?.detail).toContain("Worker w ends it at");
+  expect(needCount({ ...well, status: swarmStatus({ quiet_tasks: [quiet] }) }, NOW)).toBe(1);
+});
+
 test("rehearsed tasks are named, so that nobody takes them for work", () => {
   const [need] = needs({ ...well, status: swarmStatus({ rehearsed: 2 }) }, [], NOW);
 

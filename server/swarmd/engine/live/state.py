@@ -4,7 +4,7 @@ Invariant: it changes on the event loop only, after the commit of the change tha
 heartbeat, which is made from it, is never ahead of the disk. Each start builds it again, with full deadlines.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from swarmd.domain.lease_ids import LeaseRef, parse_lease_id
@@ -22,6 +22,7 @@ from swarmd.domain.model import (
 )
 from swarmd.domain.runner_kind import is_barred
 from swarmd.engine.live.mailbox import Mailbox, WorkerNotice
+from swarmd.engine.live.program_signs import NOTHING_RUNS, ProgramSigns, ReportedSigns, at
 from swarmd.engine.live.provider_holds import ProviderHolds
 from swarmd.engine.live.session_grants import SessionGrants
 from swarmd.engine.ports import Clock
@@ -41,6 +42,8 @@ class LiveLease:
     # `on_disconnect: keep`: its sessions outlast any silence of this server.
     kept: bool = False
     order: tuple[OrderAction, str] | None = None
+    # Of the program that runs for it; None if none does, or its worker reports none.
+    signs: ProgramSigns | None = None
 
 
 @dataclass(slots=True)
@@ -158,9 +161,22 @@ class LiveState:
         """Yields the open leases of one worker."""
         return (found for found in self._leases.values() if found.lease.worker == worker)
 
-    def refresh_leases(self, worker: WorkerName, lease_ids: Iterable[str]) -> list[Order]:
-        """Renews the deadlines of the leases that a worker lists; returns an order for each that must not go on."""
-        now_s = self._clock.monotonic_s()
+    def signs_of(self, task_key: TaskKey, number: int) -> ProgramSigns | None:
+        """Returns the signs of the program that runs for an attempt; None if none is known to run."""
+        found = self._leases.get((task_key, number))
+        return None if found is None else found.signs
+
+    def refresh_leases(
+        self,
+        worker: WorkerName,
+        lease_ids: Iterable[str],
+        running: Mapping[str, ReportedSigns] = NOTHING_RUNS,
+    ) -> list[Order]:
+        """Renews the deadlines of the leases that a worker lists; returns an order for each that must not go on.
+
+        `running` has the signs of the programs that run, by lease id.
+        """
+        now_s, now_us = self._clock.monotonic_s(), self._clock.wall_us()
         orders = []
         for text in lease_ids:
             found = self._find_proven(worker, parse_lease_id(text))
@@ -168,6 +184,8 @@ class LiveState:
                 orders.append(Order(LeaseId(text), OrderAction.ABANDON, "the lease has ended"))
                 continue
             found.lease_id, found.heard_s = LeaseId(text), now_s
+            signs = running.get(text)
+            found.signs = None if signs is None else at(signs, now_us)
             if found.order is not None:
                 orders.append(Order(found.lease_id, *found.order))
         return orders

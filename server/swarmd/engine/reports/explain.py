@@ -211,10 +211,10 @@ def _turns(facts: TaskFacts) -> Sequence[Reason]:
         return []
     turn, ahead = facts.landing.turn, facts.landing.ahead
     if not ahead:
-        since = "" if turn.since_us is None else f" since {_time_of_day(turn.since_us)}"
+        since = "" if turn.since_us is None else f" since {_rfc3339(turn.since_us)}"
         return [Reason(ReasonKind.LANDING, f"its work lands on {turn.target}{since}")]
     first = ahead[0]
-    since = "" if first.since_us is None else f" since {_time_of_day(first.since_us)}"
+    since = "" if first.since_us is None else f" since {_rfc3339(first.since_us)}"
     message = (
         f"its work waits to land on {turn.target}: {len(ahead)} before it"
         f" (task {first.task_id} at worker {first.worker} lands now{since})"
@@ -229,16 +229,16 @@ def _names(facts: TaskFacts) -> Sequence[Reason]:
         holders = list(group)
         what = f"the file {name[1:]}" if name.startswith("/") else name
         held_by = " and ".join(
-            f"task {one.task_id} at worker {one.worker} since {_time_of_day(one.claimed_us)}"
-            for one in holders
+            f"task {one.task_id} at worker {one.worker} since {_rfc3339(one.claimed_us)}" for one in holders
         )
         ids = [one.task_id for one in holders]
         found.append(Reason(ReasonKind.NAME_HELD, f"it waits for {what}, held by {held_by}", ids))
     return found
 
 
-def _time_of_day(time_us: int) -> str:
-    return f"{datetime.fromtimestamp(time_us / 1e6, UTC):%H:%M:%S} UTC"
+def _rfc3339(time_us: int) -> str:
+    """Returns a time as clients recognise it in a text, and show it in the reader's time zone."""
+    return f"{datetime.fromtimestamp(time_us // 1_000_000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _workers(facts: TaskFacts, live: LiveState) -> Sequence[Reason]:

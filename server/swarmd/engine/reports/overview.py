@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from swarmd.domain.model import PausedRunner, SwarmState, WorkerIdentity, WorkerName
+from swarmd.engine.live.program_signs import QuietTask, quiet_tasks
 from swarmd.engine.live.state import ConnectedWorker, LiveLease, LiveState
 from swarmd.engine.ports import Clock
 from swarmd.engine.workers.registry import FORGET_AFTER_US, HeartbeatPolicy
@@ -42,6 +43,7 @@ class SwarmView:
     paused_runners: Sequence[PausedRunner]
     expiry_paused: bool
     started_us: int
+    quiet: Sequence[QuietTask]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ class WorkerView:
     stopped_by_us: int | None
 
 
-def swarm_view(tx: ReadTx, live: LiveState, *, started_us: int) -> SwarmView:
-    """Returns the swarm as a whole, as of one moment."""
+def swarm_view(tx: ReadTx, live: LiveState, *, started_us: int, quiet_since_us: int) -> SwarmView:
+    """Returns the swarm as a whole, as of one moment; tasks without a new sign since `quiet_since_us` are quiet."""
     workers = [worker for worker in list(live.workers.values()) if worker.connected]
     return SwarmView(
         state=swarm.get(tx),
@@ -69,6 +71,7 @@ def swarm_view(tx: ReadTx, live: LiveState, *, started_us: int) -> SwarmView:
         paused_runners=runner_pauses.find_all(tx),
         expiry_paused=live.expiry_paused,
         started_us=started_us,
+        quiet=quiet_tasks(live.leases(), before_us=quiet_since_us),
     )
 
 

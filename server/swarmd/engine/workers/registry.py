@@ -1,6 +1,6 @@
 """The registry of workers: registration, heartbeats, silence and departure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -20,6 +20,7 @@ from swarmd.domain.runner_kind import is_barred
 from swarmd.engine.attempts.outcomes import Outcomes
 from swarmd.engine.dispatch.dispatcher import Dispatcher
 from swarmd.engine.live.mailbox import Mailbox, WorkerNotice
+from swarmd.engine.live.program_signs import NOTHING_RUNS, ReportedSigns
 from swarmd.engine.live.state import ConnectedWorker, LiveState
 from swarmd.engine.ports import Ports
 from swarmd.store import attempts, events, landings, swarm, workers
@@ -138,13 +139,19 @@ class WorkerRegistry:
         tx.after_commit(partial(self._live.remove_worker, name))
 
     def heartbeat(
-        self, name: WorkerName, incarnation: str, lease_ids: Sequence[str], *, leaving: bool
+        self,
+        name: WorkerName,
+        incarnation: str,
+        lease_ids: Sequence[str],
+        *,
+        leaving: bool,
+        running: Mapping[str, ReportedSigns] = NOTHING_RUNS,
     ) -> HeartbeatAnswer:
-        """Renews the leases that the worker lists, and answers from memory."""
+        """Renews the leases that the worker lists, and answers from memory; `running` has signs by lease id."""
         worker = self._live.workers.get(name)
         if worker is not None and worker.identity.incarnation == incarnation:
             self._mark_heard(worker, lease_ids, leaving=leaving)
-        orders = self._live.refresh_leases(name, lease_ids)
+        orders = self._live.refresh_leases(name, lease_ids, running)
         drain = worker is not None and worker.draining
         return HeartbeatAnswer(orders, self.heartbeat_s(), WorkerNotice(self._live.done, drain))
 

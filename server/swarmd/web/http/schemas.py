@@ -74,6 +74,11 @@ def _extended(name: str, **properties: Schema) -> Schema:
 
 _NULL_TEXT: Final = _or_null(TEXT)
 _NULL_TIME: Final = _or_null(TIME)
+_SIGNS: Final[Mapping[str, Schema]] = {
+    "new_at": _NULL_TIME,
+    "times_out_at": _NULL_TIME,
+    "stalls_at": _NULL_TIME,
+}
 _LIMITS: Final[Schema] = _object(memory=_or_null(INTEGER), cpus=_or_null(NUMBER), pids=_or_null(INTEGER))
 _COUNTS: Final[Schema] = {
     "type": "object",
@@ -184,6 +189,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             fingerprint=_NULL_TEXT, task_ids=TEXTS, half_open=FLAG, probe_task_id=_NULL_TEXT,
             failed_probes=INTEGER, cooldown_s=_or_null(NUMBER), freed_by=_NULL_TEXT,
         )),
+        quiet_tasks=_list(_object(task=TEXT, worker=_NULL_TEXT, **_SIGNS)),
     ),
     "Event": _object(
         seq=INTEGER, happened_at=_NULL_TIME, kind=_enum(EventKind), task=_NULL_TEXT,
@@ -215,7 +221,8 @@ SCHEMAS["Diff"] = _extended("Change", attempt=INTEGER, patch=_NULL_TEXT)
 SCHEMAS.update({
     "TaskPage": _object(tasks=_list(_ref("Task")), next=_NULL_TEXT, total=INTEGER),
     "Explanation": _object(
-        task=_ref("Task"), reasons=_list(_object(kind=_enum(ReasonKind), message=TEXT, task_ids=TEXTS))
+        task=_ref("Task"), reasons=_list(_object(kind=_enum(ReasonKind), message=TEXT, task_ids=TEXTS)),
+        signs=_or_null(_object(**_SIGNS)),
     ),
     "LogPage": _object(entries=_list(_ref("LogEntry")), next=INTEGER, ended=FLAG),
     "EventPage": _object(events=_list(_ref("Event")), next=INTEGER),

@@ -1,8 +1,9 @@
 // What needs a person, the most urgent first.
-import type { InboxEntry } from "../../api/documents.ts";
+import type { InboxEntry, QuietTask } from "../../api/documents.ts";
 import type { Swarm } from "../../live/reduce.ts";
 import { href, taskHref, tasksHref } from "../../state/route.ts";
-import { ago, hours, middle, plural } from "../../text/format.ts";
+import { ago, clock, hours, middle, nothingNew, plural } from "../../text/format.ts";
+import { pausedDetail, pausedKey, pausedTitle } from "../../text/paused.ts";
 import { holdWord, plain } from "../../text/words.ts";
 
 export interface Need {
@@ -35,7 +36,7 @@ export function needCount(swarm: Swarm, nowMs: number): number {
 }
 
 function others(swarm: Swarm, nowMs: number): Need[] {
-  return [...swarmWide(swarm), ...workersInTrouble(swarm, nowMs), ...idle(swarm, nowMs)];
+  return [...swarmWide(swarm, nowMs), ...workersInTrouble(swarm, nowMs), ...idle(swarm, nowMs)];
 }
 
 function held({ status }: Swarm, inbox: readonly InboxEntry[], nowMs: number): Need[] {
@@ -77,15 +78,30 @@ function heldNeed({ task, waiting, waiting_hours }: InboxEntry, nowMs: number): 
   };
 }
 
-function swarmWide({ status }: Swarm): Need[] {
-  if (status === null) return [];
-  const found: Need[] = status.paused_runners.map((paused) => ({
-    key: `runner ${paused.runner}`,
+function quietNeed(quiet: QuietTask, nowMs: number): Need {
+  const ends =
+    quiet.stalls_at === null ? "" : `Worker ${quiet.worker ?? ""} ends it at ${clock(quiet.stalls_at)}.`;
+  return {
+    key: `quiet ${quiet.task}`,
     mark: "urgent",
-    title: `Runner ${paused.runner} is paused`,
-    detail: `${paused.cause ?? "its provider refused for good"}. Mend that, then resume; until then it starts no session.`,
-    href: href("workers"),
-  }));
+    title: `${middle(quiet.task, ID_CHARS)}: ${nothingNew(quiet, nowMs)}`,
+    detail: ends,
+    href: taskHref(quiet.task),
+  };
+}
+
+function swarmWide({ status }: Swarm, nowMs: number): Need[] {
+  if (status === null) return [];
+  const found: Need[] = status.quiet_tasks.slice(0, TASKS_SHOWN).map((quiet) => quietNeed(quiet, nowMs));
+  for (const paused of status.paused_runners) {
+    found.push({
+      key: pausedKey(paused),
+      mark: "urgent",
+      title: pausedTitle(paused),
+      detail: pausedDetail(paused),
+      href: href("workers"),
+    });
+  }
   if (status.mode === "paused") {
     found.push({
       key: "paused",

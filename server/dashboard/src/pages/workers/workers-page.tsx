@@ -3,6 +3,7 @@ import type { Worker } from "../../api/documents.ts";
 import { status, workers } from "../../live/store.ts";
 import { operates } from "../../state/session.ts";
 import { plural } from "../../text/format.ts";
+import { pausedDetail, pausedKey, pausedTitle } from "../../text/paused.ts";
 import { visible } from "../../text/visible.ts";
 import { ScrollX } from "../../ui/scroll-x.tsx";
 import { Empty, Loading } from "../../ui/states.tsx";
@@ -30,9 +31,8 @@ export function WorkersPage() {
         )}
       </div>
       {now.paused_runners.map((paused) => (
-        <p key={paused.runner} class="banner warning inside" role="status">
-          <strong>▲ Runner {visible(paused.runner)} is paused.</strong> {visible(paused.cause ?? "")} Mend
-          that, then resume the swarm.
+        <p key={pausedKey(paused)} class="banner warning inside" role="status">
+          <strong>▲ {visible(pausedTitle(paused))}.</strong> {visible(pausedDetail(paused))}
         </p>
       ))}
       {known.length === 0 ? (
