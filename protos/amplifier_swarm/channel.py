@@ -16,6 +16,8 @@ from amplifier_swarm.text_files import without_bom
 # A dead peer is noticed within 30 s. gRPC's keepalive timeout alone does nothing in this version: the
 # HTTP/2 ping timeout is the one that counts.
 KEEPALIVE_TIME_MS: Final = 20_000
+# The metadata with the reason of an order, UTF-8.
+CAUSE_METADATA: Final = "swarm-cause-bin"
 PING_TIMEOUT_MS: Final = 10_000
 KEEPALIVE: Final = (
     ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
@@ -66,6 +68,8 @@ class Endpoint:
     token_file: Path | None = None
     # How long a connection may be silent before it is pinged.
     keepalive_ms: int = KEEPALIVE_TIME_MS
+    # Why the orders are given that go over the channel, for people.
+    cause: str = ""
 
     @property
     def tls(self) -> bool:
@@ -86,6 +90,11 @@ class Endpoint:
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The metadata that every call must pass: the token."""
         return (("authorization", f"Bearer {self.token}"),) if self.token else ()
+
+    @property
+    def cause_metadata(self) -> tuple[tuple[str, bytes], ...]:
+        """The metadata of a call that gives an order for a reason."""
+        return ((CAUSE_METADATA, self.cause.encode()),) if self.cause else ()
 
     @property
     def proxy_variable(self) -> str | None:
@@ -125,13 +134,13 @@ def dial(endpoint: Endpoint) -> grpc.aio.Channel:
 
 
 def dial_blocking(endpoint: Endpoint) -> grpc.Channel:
-    """Returns a blocking channel that adds the token to every call."""
+    """Returns a blocking channel that adds the token to every call, and the reason of an order."""
     credentials = _tls(endpoint)
     if credentials is None:
         channel = grpc.insecure_channel(endpoint.server, options=_options(endpoint))
     else:
         channel = grpc.secure_channel(endpoint.server, credentials, options=_options(endpoint))
-    return grpc.intercept_channel(channel, _WithToken(endpoint.metadata))
+    return grpc.intercept_channel(channel, _WithToken((*endpoint.metadata, *endpoint.cause_metadata)))
 
 
 def _options(endpoint: Endpoint) -> tuple[tuple[str, int], ...]:
@@ -166,7 +175,7 @@ class _WithToken(
 ):
     """An interceptor that adds the token as metadata: gRPC refuses call credentials without TLS."""
 
-    def __init__(self, metadata: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, metadata: tuple[tuple[str, str | bytes], ...]) -> None:
         self._metadata = metadata
 
     def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:

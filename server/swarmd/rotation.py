@@ -11,6 +11,7 @@ import structlog
 from amplifier_swarm.credentials import read_token
 from amplifier_swarm.exits import ExitCode, ProgramExit
 from amplifier_swarm.file_changes import FileChanges
+from amplifier_swarm.state_paths import TOKEN
 from swarmd.domain.errors import StorageFailed, StorageFull
 from swarmd.domain.model import Role
 from swarmd.engine.swarm import Swarm
@@ -33,7 +34,7 @@ async def ensure_token(swarm: Swarm, path: Path) -> FileChanges:
     if await asyncio.to_thread(path.exists):
         await import_token(swarm, path, flag="--token-file")
         return changes
-    created = await swarm.db.write(partial(swarm.tokens.create, role=Role.OPERATOR, name=path.name))
+    created = await swarm.db.write(partial(swarm.tokens.create, role=Role.OPERATOR, name=_name_of(path)))
     durable_files.make_folder(path.parent)
     failpoint.hit("token.before")
     durable_files.write(path, created.text + "\n")
@@ -67,6 +68,11 @@ async def look_periodically(
             _log.exception("files could not be read again")
 
 
+def _name_of(path: Path) -> str:
+    """Returns the name of the file's token, which stands beside its orders: of the usual file it is the operator's."""
+    return "operator" if path.name == TOKEN else path.name
+
+
 async def import_token(swarm: Swarm, path: Path, *, flag: str) -> None:
     """Makes the token of the file one of this database; a token that was revoked stays revoked.
 
@@ -74,7 +80,7 @@ async def import_token(swarm: Swarm, path: Path, *, flag: str) -> None:
         ProgramExit: The file can't be read, or holds something else.
     """
     token = read_token(path, variable="", warn=_log.warning)
-    if not await swarm.db.write(partial(swarm.tokens.import_token, token=token, name=path.name)):
+    if not await swarm.db.write(partial(swarm.tokens.import_token, token=token, name=_name_of(path))):
         raise ProgramExit(
             ExitCode.USAGE,
             f"{path} does not hold a token of a swarm",

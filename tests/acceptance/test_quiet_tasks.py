@@ -37,7 +37,11 @@ def test_a_session_that_repeats_itself_is_named_with_its_end(swarm: Stage) -> No
     explained = swarm.ctl("explain", "2.1").stdout
     assert "its program has printed nothing new for " in explained
     assert "if it prints nothing new until then" in " ".join(explained.split())
-    swarm.ctl("kill", "2.1")
+    swarm.ctl("kill", "2.1", "--cause", "it repeats itself")
+    swarm.ctl("pause", "--cause", "look at „it“ first")
+    told = swarm.ctl("events").stdout
+    assert "2.1 task killing (attempt 1, w1, by operator): it repeats itself" in told
+    assert "swarm paused (by operator): look at „it“ first" in told
     assert _quiet(swarm) == []
 
 

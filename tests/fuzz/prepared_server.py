@@ -75,7 +75,7 @@ class PreparedServer:
     started: list[worker_pb.Claim] = field(default_factory=list)
     spare_token: str = ""
     # The metadata of calls with a join token, which JoinSwarm alone takes.
-    join_metadata: tuple[tuple[str, str], ...] = ()
+    join_metadata: tuple[tuple[str, str | bytes], ...] = ()
     stream: "asyncio.Task[None] | None" = None
 
     async def prepare(self) -> None:

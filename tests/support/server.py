@@ -28,7 +28,7 @@ class Client:
     """A client of one server with one token."""
 
     channel: grpc.aio.Channel
-    metadata: tuple[tuple[str, str], ...]
+    metadata: tuple[tuple[str, str | bytes], ...]
 
     @property
     def operator(self) -> Any:

@@ -134,3 +134,7 @@ class Event:
     session_id: str = ""
     #: Why, for people. Empty if it goes without saying.
     cause: str = ""
+    #: Whose order it was: the name of the token. Empty for what nobody ordered.
+    actor: str = ""
+    #: The reason that came with the order, as metadata `swarm-cause-bin` of the call. Empty if none did.
+    because: str = ""

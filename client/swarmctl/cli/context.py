@@ -4,6 +4,7 @@ Invariant: nothing is dialled, and gRPC is not even imported, before a command a
 """
 
 import shlex
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -76,7 +77,8 @@ class CommandContext:
     @cached_property
     def endpoint(self) -> "Endpoint":
         """The server and the credentials, with the CA that was found by a fingerprint; raises as `endpoint_of`."""
-        return endpoint_of(self.options)
+        found = endpoint_of(self.options)
+        return replace(found, cause=self.options.cause) if self.options.cause else found
 
     @property
     def server(self) -> str:

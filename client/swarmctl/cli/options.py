@@ -139,6 +139,8 @@ class GlobalOptions:
     output: Output = Output.TABLE
     no_color: bool = False
     utc: bool = False
+    # Of an order: why it is given.
+    cause: str = ""
     # The flags given on the command line; some commands refuse some of them.
     given: frozenset[str] = frozenset()
 
@@ -171,6 +173,14 @@ _DEFAULTS: Final = {
 }
 
 
+_CAUSE: Final = inspect.Parameter(
+    "cause",
+    inspect.Parameter.KEYWORD_ONLY,
+    default="",
+    annotation=Annotated[str, typer.Option("--cause", metavar="TEXT", help="Why, for the log.")],
+)
+
+
 def merged_options(context: typer.Context, values: Mapping[str, Any]) -> GlobalOptions:
     """Returns the options in force at this place of the command line.
 
@@ -190,22 +200,29 @@ def _on_the_command_line(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def with_options(function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+def with_options(
+    function: Callable[..., Any], call: Callable[..., Any], *, orders: bool = False
+) -> Callable[..., Any]:
     """Builds a function for Typer: the parameters of `function` after its first, and the common options.
 
     A parameter that is a dataclass of options stands for each of its fields. The built function calls
-    `call(options, function, its own values)`.
+    `call(options, function, its own values)`. An order has a `--cause` that goes with each of its calls, unless
+    the function has one of its own.
     """
     hints = get_type_hints(function, include_extras=True)
     _, *own = inspect.signature(function).parameters.values()
+    takes_cause = orders and all(p.name != "cause" for p in own)
 
     def command(context: typer.Context, **values: Any) -> Any:
         options = merged_options(context, values)
+        if takes_cause:
+            options = replace(options, cause=values["cause"])
         return call(options, function, {p.name: _value(hints[p.name], p.name, values) for p in own})
 
     parameters = [
         inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
         *(option for p in own for option in _options(hints[p.name], p)),
+        *([_CAUSE] if takes_cause else []),
         *(
             inspect.Parameter(
                 name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[name], annotation=annotation

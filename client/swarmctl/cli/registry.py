@@ -20,6 +20,11 @@ from swarmctl.cli.context import CommandContext
 from swarmctl.cli.examples import epilog
 from swarmctl.cli.options import GlobalOptions, merged_options, with_options
 
+# What an operator orders; `swarmctl events` names who did, and why.
+ORDERS: Final = frozenset((
+    "import", "kill", "retry", "land", "accept", "hold", "unhold", "answer", "approve", "reject", "budget", "note",
+    "depend", "pause", "resume", "drain", "emergency-stop", "workers forget",
+))  # fmt: skip
 # The exit code that a shell reports for a program that SIGPIPE ended.
 BROKEN_PIPE: Final = 141
 HELP: Final = {"help_option_names": ["--help", "-h"]}
@@ -163,7 +168,7 @@ def load(command: Command) -> Any:
             cls=_Leaf,
             help=command.summary + _long_help(module.run),
             epilog=epilog(command.name),
-        )(with_options(module.run, call))
+        )(with_options(module.run, call, orders=command.name in ORDERS))
         return typer.main.get_command(app)
     app = typer.Typer(
         name=command.name,
@@ -179,7 +184,9 @@ def load(command: Command) -> Any:
         app.callback()(_no_callback)
     for name, function in nested.items():
         path = f"{command.name} {name}"
-        app.command(name, cls=_Leaf, help=function.__doc__, epilog=epilog(path))(with_options(function, call))
+        app.command(name, cls=_Leaf, help=function.__doc__, epilog=epilog(path))(
+            with_options(function, call, orders=path in ORDERS)
+        )
     return typer.main.get_command(app)
 
 

@@ -22,7 +22,9 @@ def event_text(event: Event, *, resume: str = RESUME) -> str:
     subject, where = _place(event)
     line = f"{subject}  {kind}" if subject else kind
     line += f" ({', '.join(where)})" if where else ""
-    line = one_line(f"{line}: {event.cause}" if event.cause else line, CAUSE_LIMIT)
+    why = [event.cause, event.because] if event.because not in event.cause else [event.cause]
+    why = [text for text in why if text]
+    line = one_line(f"{line}: {'; '.join(why)}" if why else line, CAUSE_LIMIT)
     paused = event.kind == EventKind.EVENT_KIND_RUNNER_PAUSED
     return f"{line}; mend that, then `{resume}`" if paused else line
 
@@ -47,4 +49,5 @@ def _place(event: Event) -> _Place:
         return _Place("", [place for place in (event.worker, event.task_id) if place])
     where = [f"attempt {event.attempt}"] if event.attempt else []
     where += [event.worker] if event.worker and event.task_id else []
+    where += [f"by {event.actor}"] if event.actor and event.actor not in event.cause else []
     return _Place(event.task_id or event.worker, where)

@@ -17,4 +17,6 @@ def event_document(event: Event) -> Document:
         "worker": event.worker or None,
         "session_id": event.session_id or None,
         "cause": event.cause or None,
+        "actor": event.actor or None,
+        "because": event.because or None,
     }

@@ -242,6 +242,8 @@ class Event(_message.Message):
     WORKER_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    BECAUSE_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """Grows by exactly one from event to event, over restarts too."""
     kind: Global___EventKind.ValueType
@@ -258,6 +260,10 @@ class Event(_message.Message):
     """The session that it concerns. Empty if none."""
     cause: _builtins.str
     """Why, for people. Empty if it goes without saying."""
+    actor: _builtins.str
+    """Whose order it was: the name of the token. Empty for what nobody ordered."""
+    because: _builtins.str
+    """The reason that came with the order, as metadata `swarm-cause-bin` of the call. Empty if none did."""
     @_builtins.property
     def happened_at(self) -> _timestamp_pb2.Timestamp:
         """When the server made the change."""
@@ -274,10 +280,12 @@ class Event(_message.Message):
         worker: _builtins.str = ...,
         session_id: _builtins.str = ...,
         cause: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        because: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["happened_at", b"happened_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "cause", b"cause", "happened_at", b"happened_at", "kind", b"kind", "seq", b"seq", "session_id", b"session_id", "status", b"status", "task_id", b"task_id", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "attempt", b"attempt", "because", b"because", "cause", b"cause", "happened_at", b"happened_at", "kind", b"kind", "seq", b"seq", "session_id", b"session_id", "status", b"status", "task_id", b"task_id", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

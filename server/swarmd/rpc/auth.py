@@ -14,6 +14,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
+from amplifier_swarm.channel import CAUSE_METADATA
 from amplifier_swarm.errors import pack
 from swarmd.domain.caller_errors import RoleDenied, TokenInvalid
 from swarmd.domain.errors import InvalidRequest, SwarmError
@@ -27,7 +28,9 @@ from swarmd.rpc.health import MAX_SCALER_BYTES, ProbeLimits
 from swarmd.rpc.limits import OpenStreams
 from swarmd.rpc.status import wire_error
 from swarmd.store import failpoint
+from swarmd.store.ordered_by import ORDERED_BY, OrderedBy
 from swarmd.store.tokens import TokenRecord
+from swarmd.wire.actions import MAX_CAUSE
 from swarmd.wire.roles import OPERATOR_SERVICE, SCALER_SERVICE, SESSION_SERVICE, WORKER_SERVICE
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -57,6 +60,8 @@ JOIN: Final = "/amplifier_swarm.v1.WorkerService/JoinSwarm"
 
 # The role of a session's token, in errors.
 SESSION_ROLE: Final = "session"
+# A worker may have a token of an operator, and gives no orders with it.
+ORDERS: Final = "/amplifier_swarm.v1.OperatorService/"
 
 # The token id that counts the streams of callers without a token.
 NO_TOKEN: Final = ""
@@ -188,6 +193,8 @@ class AuthWrapper:
         if method != JOIN and token.role not in ROLES.get(method, frozenset()):
             raise RoleDenied(token.role, method.rpartition("/")[2])
         CALLER.set(token)
+        if method.startswith(ORDERS):
+            ORDERED_BY.set(OrderedBy(token.name, _cause_of(context)))
         return token.token_id
 
     def _authorize_session(self, method: str, text: str) -> str:
@@ -257,6 +264,17 @@ def _stream_reader(decode: Callable[[bytes], Any]) -> ReadRequest:
 def _hit_failpoints(name: str, context: Any) -> None:
     failpoint.hit(f"{name}.reply")
     context.add_done_callback(lambda _: failpoint.hit(f"{name}.replied"))
+
+
+def _cause_of(context: Context) -> str:
+    """Returns the reason that came with the call; raises InvalidRequest if it is too long."""
+    for key, value in context.invocation_metadata() or ():
+        if key == CAUSE_METADATA and isinstance(value, bytes):
+            cause = value.decode(errors="replace")
+            if len(cause) > MAX_CAUSE:
+                raise InvalidRequest("cause", f"has {len(cause)} characters; at most {MAX_CAUSE}")
+            return cause
+    return ""
 
 
 def bearer_token(context: Context) -> str:

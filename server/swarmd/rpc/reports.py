@@ -22,7 +22,6 @@ from swarmd.engine.attempts.sessions import (
     SessionProgress,
     SessionStart,
 )
-from swarmd.engine.attempts.sessions import AttemptReport, SessionEnd, SessionProgress, SessionStart
 from swarmd.engine.live.program_signs import ReportedSigns
 from swarmd.store.sessions import MAX_ENTRY_NUMBER, LogEntry
 from swarmd.wire import enums, outcomes, values

@@ -110,6 +110,9 @@ class Event:
     worker: str
     session_id: str
     cause: str
+    # Whose order it was, by the name of the token, and the reason that came with the order.
+    actor: str = ""
+    because: str = ""
 
 
 def append(
@@ -123,7 +126,7 @@ def append(
     session_id: str = "",
     cause: str = "",
 ) -> None:
-    """Records an event at the time of the transaction."""
+    """Records an event at the time of the transaction, with the order that the job carries out."""
     tx.has_events = True
     tx.defer(
         "event_add",
@@ -136,6 +139,8 @@ def append(
         worker=worker,
         session_id=session_id,
         cause=cause,
+        actor=tx.ordered_by.name,
+        because=tx.ordered_by.because,
     )
 
 

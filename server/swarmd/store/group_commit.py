@@ -16,6 +16,7 @@ from swarmd.store import failpoint
 from swarmd.store.file import checksums, wal_lineage
 from swarmd.store.file.epoch_file import EpochFile
 from swarmd.store.file.open_files import DatabaseRemoved, OpenFiles
+from swarmd.store.ordered_by import NOBODY
 from swarmd.store.transaction import (
     DAMAGE_ERRORS,
     NO_ROOM_ERRORS,
@@ -134,6 +135,7 @@ class GroupCommit:
         job.error, job.callbacks = None, []
         # A job makes way once: many urgent ones must not keep it from ever being done.
         tx.should_yield, job.preemptible = self._queue.has_urgent if job.preemptible else None, False
+        tx.ordered_by = job.ordered_by
         try:
             with tx.savepoint():
                 job.result = job.operation(tx)
@@ -147,7 +149,7 @@ class GroupCommit:
         else:
             job.callbacks = tx.pop_callbacks()
         finally:
-            tx.should_yield = None
+            tx.should_yield, tx.ordered_by = None, NOBODY
         return not isinstance(job.error, YieldToUrgent)
 
     def _commit(self, jobs: int) -> CommitResult:

@@ -38,7 +38,7 @@ CASE WHEN s.progress_us IS NOT NULL THEN json_array(s.progress_text, s.progress_
 
 -- fragment: event_columns
 -- The fields of an Event, in their order.
-seq, happened_us, kind, task_id, status, attempt, worker, session_id, cause
+seq, happened_us, kind, task_id, status, attempt, worker, session_id, cause, actor, because
 
 -- fragment: task_filter
 -- The tasks that a list shows; an empty value fits all. instr, unlike LIKE, has no wildcards. :search is folded
@@ -872,7 +872,7 @@ DELETE FROM logins WHERE expires_us <= :now_us;
 -- ── events ───────────────────────────────────────────────────────────────────────────────────────
 
 -- name: event_add
-INSERT INTO events (happened_us, kind, task_id, status, attempt, worker, session_id, cause) VALUES {rows};
+INSERT INTO events (happened_us, kind, task_id, status, attempt, worker, session_id, cause, actor, because) VALUES {rows};
 
 -- name: event_last
 SELECT coalesce(max(seq), 0) FROM events;

@@ -7,6 +7,7 @@ from typing import Any, Final
 import apsw
 
 from swarmd.store.deferred_writes import DeferredWrites
+from swarmd.store.ordered_by import NOBODY
 from swarmd.store.queries import QUERIES
 
 Row = tuple[Any, ...]
@@ -72,12 +73,15 @@ class Tx(ReadTx):
     """
 
     __slots__ = (
-        "_callbacks", "_deferred", "_savepoint", "epoch", "group_corrupt", "has_events", "now_us", "should_yield",
+        "_callbacks", "_deferred", "_savepoint", "epoch", "group_corrupt", "has_events", "now_us", "ordered_by",
+        "should_yield",
     )  # fmt: skip
 
     def __init__(self, connection: apsw.Connection, now_us: int) -> None:
         super().__init__(connection)
         self.now_us = now_us
+        # Whose order the running job is; what follows from the whole group is nobody's.
+        self.ordered_by = NOBODY
         # Asks whether an urgent job waits; None while the running job is not preemptible.
         self.should_yield: Callable[[], bool] | None = None
         # True once an event was recorded: then the readers of the event feed are woken.

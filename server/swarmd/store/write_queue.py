@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from swarmd.store.ordered_by import ORDERED_BY, OrderedBy
 from swarmd.store.transaction import Tx
 
 
@@ -21,6 +22,8 @@ class WriteJob:
     preemptible: bool = False
     result: Any = None
     error: BaseException | None = None
+    # Of the call that makes the job.
+    ordered_by: OrderedBy = field(default_factory=ORDERED_BY.get)
     callbacks: list[Callable[[], None]] = field(default_factory=list)
 
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from swarmd.domain.caller_errors import TokenInvalid
 from swarmd.domain.errors import InvalidRequest
+from swarmd.store.ordered_by import NOBODY, ORDERED_BY, OrderedBy
 from swarmd.web.auth import authorize
 from swarmd.web.auth.origin_check import LOOPBACK, name_of
 from swarmd.web.http.errors import BodyTooLarge, BodyTooSlow, ContentTypeRefused
@@ -31,6 +32,8 @@ def endpoint(state: AppState, route: Route) -> Callable[[Request], Awaitable[Res
     async def respond(request: Request) -> Response:
         principal = _authorize(state, route, request)
         given = _query(request, route.query)
+        if route.method == "POST":
+            ORDERED_BY.set(NOBODY if principal is None else OrderedBy(principal.token.name))
         task_file = ""
         if route.takes_task_file:
             task_file = await _read_task_file(request)

@@ -200,6 +200,8 @@ def event(value: Event) -> event_pb2.Event:
         worker=value.worker,
         session_id=value.session_id,
         cause=value.cause,
+        actor=value.actor,
+        because=value.because,
     )
 
 

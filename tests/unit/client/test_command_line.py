@@ -17,7 +17,7 @@ from amplifier_swarm.vocabulary import StatusName
 from support.operator import FakeOperator
 from swarmctl import main, text_format
 from swarmctl.cli.examples import EXAMPLES
-from swarmctl.cli.registry import BROKEN_PIPE, COMMANDS, load
+from swarmctl.cli.registry import BROKEN_PIPE, COMMANDS, ORDERS, load
 from swarmctl.commands import logs, token
 from unit.client.conftest import Ctl
 
@@ -84,6 +84,36 @@ def test_a_help_page_has_examples_and_no_words_of_its_makers(
     assert "[env var" not in page
     assert " ".join(page.split()).count("SWARMCTL_LIST_FLAG") == 1
     assert max(map(len, page.splitlines())) <= width
+
+
+def paths() -> list[str]:
+    """Returns all commands, each with the noun before it."""
+    found = []
+    for name in COMMANDS:
+        nested = getattr(load(COMMANDS[name]), "commands", {})
+        found += [name, *(f"{name} {inner}" for inner in nested)]
+    return found
+
+
+def test_every_command_has_examples() -> None:
+    assert [path for path in paths() if not EXAMPLES.get(path)] == []
+
+
+@pytest.mark.parametrize("path", sorted(ORDERS))
+def test_every_order_takes_the_reason_for_which_it_is_given(alone: Ctl, path: str) -> None:
+    assert " --cause " in alone(*path.split(), "--help").out
+
+
+def test_a_command_is_an_order_or_is_known_to_change_nothing_of_the_swarm() -> None:
+    reads = {
+        "run", "init", "validate", "schema", "plan", "export", "convert", "status", "list", "show", "diff",
+        "artifacts", "get", "mcp", "workers", "blocked", "inbox", "explain", "watch", "events", "logs", "dashboard",
+        "doctor", "workspaces", "backup", "ping", "version", "worker-config", "slurm", "slurm submit",
+        # Tokens are no part of the events.
+        "token", "token create", "token list", "token revoke",
+    }  # fmt: skip
+
+    assert set(paths()) - ORDERS - reads == set()
 
 
 @pytest.mark.parametrize("verb", COMMANDS)

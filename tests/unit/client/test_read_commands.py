@@ -422,7 +422,7 @@ def test_events_are_lines_or_a_document_each(ctl: Ctl, operator: FakeOperator) -
         "worker": "w1",
         "session_id": None,
         "cause": "boom\n8  forged",
-    }
+    } | dict.fromkeys(("actor", "because"))
     assert json.loads(second)["kind"] == "99"
     [request] = operator.asked("WatchEvents")
     assert (request.after_seq, request.task_id, request.follow) == (6, "a", False)

@@ -357,6 +357,10 @@ export interface SwarmEvent {
   worker: string | null;
   session_id: string | null;
   cause: string | null;
+  /** Whose order it was: the name of the token. */
+  actor?: string | null;
+  /** The reason that came with the order. */
+  because?: string | null;
 }
 
 export interface LogLine {

@@ -94,7 +94,14 @@ export function why(task: Task): string {
 
 /** What happened, without the task that it happened to. */
 export function eventWords(event: SwarmEvent): string {
-  const where = [event.attempt ? `attempt ${event.attempt}` : "", event.task ? (event.worker ?? "") : ""];
+  const { cause, actor, because } = event;
+  const where = [
+    event.attempt ? `attempt ${event.attempt}` : "",
+    event.task ? (event.worker ?? "") : "",
+    actor && !cause?.includes(actor) ? `by ${actor}` : "",
+  ];
   const place = where.filter((part) => part !== "").join(", ");
-  return `${plain(event.kind)}${place ? ` (${place})` : ""}${event.cause ? `: ${event.cause}` : ""}`;
+  const why = [cause ?? "", because && !cause?.includes(because) ? because : ""];
+  const reason = why.filter((part) => part !== "").join("; ");
+  return `${plain(event.kind)}${place ? ` (${place})` : ""}${reason ? `: ${reason}` : ""}`;
 }

@@ -194,7 +194,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Event": _object(
         seq=INTEGER, happened_at=_NULL_TIME, kind=_enum(EventKind), task=_NULL_TEXT,
         status=_or_null(_enum(TaskStatus)), attempt=_or_null(INTEGER), worker=_NULL_TEXT,
-        session_id=_NULL_TEXT, cause=_NULL_TEXT,
+        session_id=_NULL_TEXT, cause=_NULL_TEXT, actor=_NULL_TEXT, because=_NULL_TEXT,
     ),
     "LogEntry": _object(
         session_id=TEXT, role=_enum(SessionRole), attempt=INTEGER, cursor=INTEGER, number=INTEGER,
