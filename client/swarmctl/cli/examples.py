@@ -11,7 +11,6 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "init": ("swarmctl init", "swarmctl init plan.yaml"),
     "validate": ("swarmctl validate tasks.yaml",),
     "schema": ("swarmctl schema",),
-    "plan": ("swarmctl plan tasks.yaml", "swarmctl plan --compare"),
     "import": ("swarmctl import tasks.yaml --dry-run", "generate-tasks | swarmctl import -"),
     "convert": (
         "swarmctl convert .taskmaster/tasks/tasks.json --out tasks.yaml",

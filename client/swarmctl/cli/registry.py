@@ -22,8 +22,8 @@ from swarmctl.cli.options import GlobalOptions, merged_options, with_options
 
 # What an operator orders; `swarmctl events` names who did, and why.
 ORDERS: Final = frozenset((
-    "import", "kill", "retry", "land", "accept", "hold", "unhold", "answer", "approve", "reject", "budget", "note",
-    "depend", "pause", "resume", "drain", "emergency-stop", "workers forget",
+    "import", "add", "edit", "kill", "retry", "land", "accept", "hold", "unhold", "answer", "approve", "reject",
+    "budget", "note", "depend", "pause", "resume", "drain", "emergency-stop", "workers forget",
 ))  # fmt: skip
 # The exit code that a shell reports for a program that SIGPIPE ended.
 BROKEN_PIPE: Final = 141

@@ -1,6 +1,7 @@
 """`swarmctl events`."""
 
 from collections import deque
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from swarmctl.api import streams
 from swarmctl.api.timeouts import DEADLINE_S
 from swarmctl.cli.completion import complete_task_ids
 from swarmctl.cli.context import CommandContext
-from swarmctl.render.events import event_line
+from swarmctl.render.events import event_line, fitted_line
 
 
 def run(
@@ -33,7 +34,8 @@ def run(
     if tail:
         after = max(after, _before_last(stub, task_id, tail))
     batches = streams.events(stub, after=after, task_id=task_id, follow=follow_on)
-    ctl.printer.stream((event for batch in batches for event in batch), event_document, event_line)
+    line = partial(fitted_line, columns=ctl.printer.console().width) if ctl.printer.live else event_line
+    ctl.printer.stream((event for batch in batches for event in batch), event_document, line)
 
 
 def _before_last(stub: OperatorServiceStub, task_id: str, number: int) -> int:

@@ -126,11 +126,12 @@ def _pieces(text: str, column: Column, wide: int) -> Sequence[str]:
     if column.cut is Cut.MIDDLE:
         return [shortened(text, wide)]
     if column.cut is Cut.WRAP:
-        return _wrapped(text, wide)
+        return wrapped(text, wide)
     return [_head(text, wide - 1) + _DOTS]
 
 
-def _wrapped(text: str, wide: int) -> Sequence[str]:
+def wrapped(text: str, wide: int) -> Sequence[str]:
+    """Returns the text in lines of at most that width, broken between words where that can be."""
     if text.isascii():
         return textwrap.wrap(text, max(1, wide), break_on_hyphens=False) or [""]
     from rich.console import Console  # noqa: PLC0415

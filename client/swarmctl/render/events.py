@@ -5,8 +5,12 @@ from typing import Final, NamedTuple
 from amplifier_swarm.text import one_line
 from amplifier_swarm.v1.event_pb2 import Event, EventKind
 from swarmctl import text_format
+from swarmctl.render.align import shortened, wrapped
 
 CAUSE_LIMIT: Final = 300
+# On a terminal, an id has at least this room, and the further lines of an event begin here.
+LEAST_ID: Final = 20
+HANGING: Final = 8
 # The command that resumes a paused runner, for the default server.
 RESUME: Final = "swarmctl resume"
 
@@ -14,6 +18,14 @@ RESUME: Final = "swarmctl resume"
 def event_line(event: Event) -> str:
     """Returns an event for people, with the number that `--after` takes."""
     return f"{event.seq:>6}  {text_format.moment(event, 'happened_at') or '-'}  {event_text(event)}"
+
+
+def fitted_line(event: Event, columns: int) -> str:
+    """Returns an event for a terminal of that width: ids lose their middle, and what is too long goes on below."""
+    shown, most = Event(), max(LEAST_ID, columns // 4)
+    shown.CopyFrom(event)
+    shown.task_id, shown.worker = shortened(event.task_id, most), shortened(event.worker, most)
+    return ("\n" + " " * HANGING).join(wrapped(event_line(shown), columns - HANGING))
 
 
 def event_text(event: Event, *, resume: str = RESUME) -> str:

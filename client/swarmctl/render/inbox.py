@@ -8,6 +8,7 @@ from amplifier_swarm.text import one_line
 from amplifier_swarm.v1.budget_pb2 import Budget
 from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind, Note
 from amplifier_swarm.v1.operator_service_pb2 import InboxEntry, ListInboxResponse
+from amplifier_swarm.v1.swarm_pb2 import Swarm
 from swarmctl import text_format
 from swarmctl.render.blocks import (
     Block,
@@ -24,6 +25,7 @@ from swarmctl.render.blocks import (
     reason_column,
 )
 from swarmctl.render.budget import budget_caps, budget_text, raise_command
+from swarmctl.render.swarm import pause_blocks
 
 # What `answer` ends.
 ANSWERED: Final = (HoldKind.HOLD_KIND_QUESTION, HoldKind.HOLD_KIND_NO_PROGRESS)
@@ -35,15 +37,16 @@ COLUMNS: Final = (
     Column("SINCE", rank=3),
     Column("WAITING", right=True, rank=2),
     reason_column("WHAT", cut=Cut.WRAP),
-    Column("SETTLE IT", flexible=True, least=20, cut=Cut.WRAP),
+    Column("SETTLE IT", flexible=True, least=31, cut=Cut.WRAP),
 )
 
 
-def inbox_blocks(inbox: ListInboxResponse) -> Blocks:
-    """Returns the inbox for people."""
-    if not inbox.entries and not inbox.budgets:
+def inbox_blocks(inbox: ListInboxResponse, swarm: Swarm) -> Blocks:
+    """Returns the inbox for people: the paused runners first, since they keep whole plans from going on."""
+    blocks: list[Block] = [*pause_blocks(swarm.paused_runners)]
+    blocks += [Prose(_reached(budget), indent=0) for budget in inbox.budgets]
+    if not (blocks or inbox.entries):
         return [Prose("nothing waits for a person", indent=0)]
-    blocks: list[Block] = [Prose(_reached(budget), indent=0) for budget in inbox.budgets]
     if inbox.entries:
         blocks.append(Table(COLUMNS, [_row(entry) for entry in inbox.entries]))
     if (more := inbox.held - len(inbox.entries)) > 0:

@@ -39,14 +39,19 @@ def warning_blocks(swarm: Swarm, *, resume: str = RESUME) -> Blocks:
     return [
         *quiet_blocks(swarm.quiet_tasks, datetime.now(UTC)),
         *rehearsal_blocks(swarm.rehearsed),
-        *(
-            block
-            for paused in swarm.paused_runners
-            for block in (
-                Prose(_pause_text(paused), "bold red", indent=0),
-                Prose(_freed_text(paused, resume), "red", indent=2),
-            )
-        ),
+        *pause_blocks(swarm.paused_runners, resume=resume),
+    ]
+
+
+def pause_blocks(runners: Sequence[PausedRunner], *, resume: str = RESUME) -> Blocks:
+    """Returns two lines for each paused runner: what pauses it, and what frees it."""
+    return [
+        block
+        for paused in runners
+        for block in (
+            Prose(_pause_text(paused), "bold red", indent=0),
+            Prose(_freed_text(paused, resume), "red", indent=2),
+        )
     ]
 
 
@@ -61,7 +66,7 @@ def quiet_blocks(tasks: Sequence[QuietTask], now: datetime) -> Blocks:
 def _quiet_text(quiet: QuietTask, now: datetime) -> str:
     text = f"{quiet.task_id}: {nothing_new(quiet.signs, now)}"
     if quiet.signs.HasField("stalls_at"):
-        text += f"; {quiet.worker} ends it at {text_format.clock(quiet.signs, 'stalls_at')}"
+        text += f"; it is ended at {text_format.clock(quiet.signs, 'stalls_at')} by {quiet.worker}"
     return text
 
 
@@ -91,6 +96,7 @@ def _pause_text(paused: PausedRunner) -> str:
     cause = paused.cause or "its provider refused for good"
     role = text_format.word(SessionRole, paused.breaker.role)
     what = f"Runner {paused.runner}" if role in {None, "builder"} else f"The {role} of runner {paused.runner}"
+    what += f" at worker {paused.worker}" if paused.worker else ""
     state = "is half open" if paused.breaker.half_open else "is paused"
     return one_line(f"{what} {state}{since}: {cause}", CELL_LIMIT)
 

@@ -7,6 +7,7 @@ from amplifier_swarm.errors import WireError
 from amplifier_swarm.v1 import operator_service_pb2 as wire
 from amplifier_swarm.v1.error_reason_pb2 import ErrorReason
 from amplifier_swarm.v1.hold_pb2 import ApprovalPoint, Hold, HoldKind
+from amplifier_swarm.v1.swarm_pb2 import PausedRunner, Swarm
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from support.operator import FakeOperator
 from unit.client.conftest import Ctl
@@ -138,8 +139,14 @@ def test_dependents_are_for_completed_tasks_alone(ctl: Ctl, waiting: FakeOperato
 def test_the_inbox_names_the_command(ctl: Ctl, operator: FakeOperator) -> None:
     entry = wire.InboxEntry(task=held("a b").task, waiting=3)
     operator.answers["ListInbox"] = wire.ListInboxResponse(entries=[entry], held=1)
+    paused = PausedRunner(runner="command", worker="w1", cause="3 tasks in a row ended alike: no module x")
+    paused.breaker.freed_by = "`swarmctl resume` lets one task through; if it works, all go on"
+    operator.answers["GetSwarm"] = wire.GetSwarmResponse(swarm=Swarm(paused_runners=[paused]))
 
     shown = ctl("inbox").out
 
-    for part in ("approval", "may its work land?", "swarmctl approve 'a b'"):
+    assert shown.startswith(
+        "Runner command at worker w1 is paused: 3 tasks in a row ended alike: no module x"
+    )
+    for part in ("lets one task through", "approval", "may its work land?", "swarmctl approve 'a b'"):
         assert part in shown

@@ -85,7 +85,7 @@ def test_a_quiet_task_is_the_first_line_of_status_and_red(ctl: Ctl, operator: Fa
     quiet.signs.CopyFrom(signs(datetime.now(UTC), new_at=-370, times_out_at=3600, stalls_at=530))
     operator.answers["GetSwarm"] = wire.GetSwarmResponse(swarm=swarm)
 
-    assert ctl("status").out.startswith("2.1: nothing new for 6 min; w1 ends it at ")
+    assert ctl("status").out.startswith("2.1: nothing new for 6 min; it is ended at ")
     [first, *_] = warning_blocks(swarm)
     assert isinstance(first, Prose)
     assert "red" in first.style

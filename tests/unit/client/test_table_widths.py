@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from amplifier_swarm.v1.event_pb2 import Event
 from amplifier_swarm.v1.hold_pb2 import Hold, HoldKind
 from amplifier_swarm.v1.operator_service_pb2 import InboxEntry, ListInboxResponse
 from amplifier_swarm.v1.session_pb2 import Usage
-from amplifier_swarm.v1.swarm_pb2 import Worker
+from amplifier_swarm.v1.swarm_pb2 import Swarm, Worker
 from amplifier_swarm.v1.task_pb2 import Task, TaskStatus
 from swarmctl.render.align import aligned, shortened, width
 from swarmctl.render.blocks import Blocks, Column, Cut, Table, cell, facts
+from swarmctl.render.events import fitted_line
 from swarmctl.render.inbox import inbox_blocks
 from swarmctl.render.tasks import list_blocks
 from swarmctl.render.terminal import print_blocks
@@ -112,7 +114,7 @@ def test_a_question_is_shown_whole_with_its_command(columns: int) -> None:
     hold = Hold(kind=HoldKind.HOLD_KIND_QUESTION, text=question, options=["Redis", "the database"])
     held = Task(task_id="2.1", status=TaskStatus.TASK_STATUS_HELD, hold=hold)
 
-    lines = shown(inbox_blocks(ListInboxResponse(entries=[InboxEntry(task=held)])), columns)
+    lines = shown(inbox_blocks(ListInboxResponse(entries=[InboxEntry(task=held)]), Swarm()), columns)
 
     assert max(map(len, lines)) <= columns
     begin, end = lines[0].index("WHAT"), lines[0].index("SETTLE IT")
@@ -157,3 +159,16 @@ def test_wide_letters_go_on_below_without_a_loss() -> None:
 
     assert "".join(lines) == "日本語" * 20
     assert max(map(width, lines)) <= 20
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_an_event_on_a_terminal_breaks_between_words_and_shortens_ids(columns: int) -> None:
+    event = Event(seq=17, task_id=LONG, worker=LONG, attempt=1, cause=REASON)
+
+    first, *more = fitted_line(event, columns).splitlines()
+
+    assert max(map(len, [first, *more])) <= columns
+    assert all(line.startswith(" " * 8) and line[8] != " " for line in more)
+    assert LONG not in first
+    assert "…" in first
+    assert " ".join([first, *(line.strip() for line in more)]).endswith(REASON)
