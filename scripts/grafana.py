@@ -77,6 +77,13 @@ GRAPHS: Final = (
     Panel("From ready to claimed", quantiles("swarm_dispatch_latency_seconds"), "s",
           "Long without a free slot; with one, see `swarmctl explain`."),
     Panel("From claimed to the first session", quantiles("swarm_claim_latency_seconds"), "s"),
+    Panel("Shared budgets", [
+        (f"sum by (kind, name, amount) (swarm_budget_dollars{{{ONE}}})", "{{kind}} {{name}}: {{amount}}"),
+        (f"sum by (kind, name) (swarm_budget_reached{{{ONE}}})", "{{kind}} {{name}}: 1 if a person has to act"),
+    ], "currencyUSD"),
+    Panel("Spent, tasks that are gone included", [
+        (f"sum(swarm_spent_dollars_total{{{ONE}}})", "dollars"),
+    ], "currencyUSD"),
     Panel("Spending in an hour", [
         (f"sum by (role) (increase(swarm_cost_dollars_total{{{ONE}}}[1h]))", "{{role}}"),
     ], "currencyUSD", stacked=True),

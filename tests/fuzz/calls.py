@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from amplifier_swarm.errors import unpack
 from amplifier_swarm.v1 import operator_service_pb2 as pb
-from amplifier_swarm.v1 import session_pb2, task_pb2
+from amplifier_swarm.v1 import session_pb2, session_service_pb2, task_pb2
 from amplifier_swarm.v1 import worker_service_pb2 as worker_pb
 from amplifier_swarm.v1.budget_pb2 import BudgetName
 from fuzz.message_mutations import mutated
@@ -28,6 +28,7 @@ ROUND: Final = 250
 _SERVICES: Final = (
     worker_pb.DESCRIPTOR.services_by_name["WorkerService"],
     pb.DESCRIPTOR.services_by_name["OperatorService"],
+    session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
 )
 # Every method that takes a message or several and answers with one.
 METHODS: Final = {
@@ -46,6 +47,8 @@ READS: Final = frozenset(
         "ListTokens",
         "Heartbeat",
         "ConfirmCommits",
+        "ReadDependencies",
+        "AwaitAnswer",
     }
 )
 # Methods with many fields are called more often; methods that end everything less, so that something is left.
@@ -121,7 +124,11 @@ class _Round:
         descriptor = METHODS[method]
         path = f"/{descriptor.containing_service.full_name}/{method}"
         client = self._server.client
-        metadata = self._server.join_metadata if method == "JoinSwarm" else client.metadata
+        metadata = client.metadata
+        if method == "JoinSwarm":
+            metadata = self._server.join_metadata
+        elif descriptor.containing_service.name == "SessionService":
+            metadata = self._server.session_metadata
         channel: Any = client.channel
         try:
             if descriptor.client_streaming:
@@ -145,6 +152,7 @@ def valid(found: PreparedServer, rng: random.Random) -> Iterator[tuple[str, Mess
     claim = rng.choice(found.claims)
     task_id = f"t{rng.randrange(24):02d}"
     yield from _of_worker(found, claim, rng)
+    yield from _of_session(rng)
     yield (
         "JoinSwarm",
         worker_pb.JoinSwarmRequest(
@@ -242,6 +250,24 @@ def _of_worker(
     yield "LandTask", worker_pb.LandTaskRequest(worker="w1", lease_id=claim.lease_id)
     upload = worker_pb.ArtifactUpload(worker="w1", lease_id=claim.lease_id, name="report.txt", size=2)
     yield "PutArtifact", worker_pb.PutArtifactRequest(upload=upload, chunk=b"ok")
+
+
+def _of_session(rng: random.Random) -> Iterator[tuple[str, Message]]:
+    yield "SetProgress", session_service_pb2.SetProgressRequest(text="half", percent=rng.randrange(101))
+    yield (
+        "FileTask",
+        session_service_pb2.FileTaskRequest(
+            name="more",
+            description="do it",
+            acceptance_criteria=["it works"],
+            files=["a.py"],
+            checks=["true"],
+        ),
+    )
+    yield "ReadDependencies", session_service_pb2.ReadDependenciesRequest(task_id=rng.choice(["", "t01"]))
+    yield "AskPerson", session_service_pb2.AskPersonRequest(text="which one?", options=["a", "b"])
+    yield "AwaitAnswer", session_service_pb2.AwaitAnswerRequest(hold_id="1-1")
+    yield "AddArtifact", session_service_pb2.AddArtifactRequest(name="report.txt", size=2, chunk=b"ok")
 
 
 def _planned(claim: worker_pb.Claim, rng: random.Random) -> pb.PlannedTask:

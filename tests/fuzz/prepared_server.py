@@ -76,6 +76,8 @@ class PreparedServer:
     spare_token: str = ""
     # The metadata of calls with a join token, which JoinSwarm alone takes.
     join_metadata: tuple[tuple[str, str | bytes], ...] = ()
+    # The metadata of calls with the token of a session that runs, which SessionService alone takes.
+    session_metadata: tuple[tuple[str, str | bytes], ...] = ()
     stream: "asyncio.Task[None] | None" = None
 
     async def prepare(self) -> None:
@@ -92,9 +94,15 @@ class PreparedServer:
         await self._add_worker("w2")
         self.stream = asyncio.create_task(self._listen())
         await eventually(lambda: len(self.claims) == SLOTS, "the worker has its claims")
+        token_id, secret = "0123456789ab", "s" * 43
         for claim in self.claims[:4]:
-            await self.client.call("RecordSession", start(claim))
+            request = start(claim)
+            if claim is self.claims[3]:
+                request.records[0].token_id = token_id
+                request.records[0].token_hash = hashlib.sha256(secret.encode()).digest()
+            await self.client.call("RecordSession", request)
             self.started.append(claim)
+        self.session_metadata = self.served.client(f"swt1_session_{token_id}_{secret}").metadata
         await self.client.call("FinishTask", finish(self.claims[0]))
         await self.client.call(
             "FinishTask", finish(self.claims[1], kind=task_pb2.OUTCOME_KIND_FAILED, error="no")

@@ -52,6 +52,8 @@ BY_REASON: Final[Mapping[str, ExitMapping]] = {
     "JOIN_REFUSED": ExitMapping(ExitCode.DENIED),
     "ROLE_DENIED": ExitMapping(ExitCode.DENIED, "use a token of another role"),
     "DASHBOARD_OFF": ExitMapping(ExitCode.CONFLICT),
+    "SESSION_OVER": ExitMapping(ExitCode.UNAUTHENTICATED),
+    "FOLLOW_UP_REFUSED": ExitMapping(ExitCode.CONFLICT),
 }
 
 _BY_CODE: Final[Mapping[grpc.StatusCode, ExitMapping]] = {

@@ -148,13 +148,15 @@ def check_budget(budget: PlannedBudget, field: str) -> None:
     """Refuses a budget that nobody can mean.
 
     Raises:
-        InvalidRequest: it has no cap, a cap of zero, or a name that is none.
+        InvalidRequest: it has no cap, a cap of zero or less, or a name that is none.
     """
     if budget.kind is not BudgetKind.DAY and not ID_PATTERN.fullmatch(budget.name):
         raise InvalidRequest(f"{field}.name", f"{budget.name[:50]!r} is no name; use letters, digits, . _ -")
     if not budget.caps.any:
         raise InvalidRequest(field, "has no cap; give max_cost in dollars, or max_tokens")
     for name, cap in (("max_cost", budget.caps.cost_nano), ("max_tokens", budget.caps.tokens)):
+        if cap is not None and cap < 0:
+            raise InvalidRequest(f"{field}.{name}", "must not be negative")
         if cap == 0:
             raise InvalidRequest(
                 f"{field}.{name}", "is 0, so that no task could ever start; give more, or leave it out"

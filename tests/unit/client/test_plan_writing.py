@@ -64,7 +64,8 @@ def random_task(rng: random.Random, number: int, *, whole: bool = False) -> Plan
         made.follow_ups = rng.choice(task_pb2.FollowUps.values()[1:])
         made.discovered_from = "1.2"
         made.estimated_hours = rng.choice([0, 1, 2.5, 0.1, 1e-7, 1e20, 99_999.5, rng.random()])
-        for timeout in (made.builder_timeout, made.validator_timeout, made.stall_timeout, made.check_timeout):
+        for name in ("builder_timeout", "validator_timeout", "stall_timeout", "check_timeout", "ask_timeout"):
+            timeout = getattr(made, name)
             timeout.FromNanoseconds(rng.choice([10**9, 1, 100_000_001, 604_800 * 10**9]))
         made.limits.memory_bytes = rng.choice([1, 1025, 512 << 20, 4 << 30, 3 << 40])
         made.limits.cpus = rng.choice([0.0, 0.5, 2.0, 1e-3])

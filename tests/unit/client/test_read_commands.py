@@ -26,7 +26,8 @@ TASK_KEYS = [
     "blocked_by", "worker", "builder_session_id", "validator_session_id", "last_error", "failure_class",
     "cause", "estimated_hours", "created_at", "started_at", "completed_at",
     "took_s", "usage", "kill_receipt",
-    "rehearsed", "landed", "kept_ref", "starts_at", "work_of", "hold", "max_cost", "max_tokens", "progress",
+    "rehearsed", "landed", "kept_ref", "starts_at", "work_of", "hold", "max_cost", "max_tokens", "plan",
+    "progress",
 ]  # fmt: skip
 USAGE_KEYS = ["input_tokens", "output_tokens", "cost"]
 SHOW_KEYS = ["description", "acceptance_criteria", "files", "attempts"]
@@ -103,6 +104,7 @@ def test_a_task_in_a_list_has_the_promised_keys_and_values(ctl: Ctl, operator: F
         "hold": None,
         "max_cost": None,
         "max_tokens": None,
+        "plan": None,
         "progress": None,
     }
 
