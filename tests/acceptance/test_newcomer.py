@@ -196,12 +196,13 @@ def test_a_verb_that_does_not_fit_the_status_is_a_conflict(served: Stage) -> Non
     command = ("--runner", "command", "--no-validation", "--builder-command", str(ledger.script()))
     assert served.worker("w", "--exit-when-done", *command).process.wait(30) == 0
 
-    for verb in ("kill", "retry"):
+    hints = {
+        "kill": "`swarmctl show TASK` says how it stands",
+        "retry": "--completed runs it again, and --dry-run says what that does",
+    }
+    for verb, hint in hints.items():
         code, line = run(served, "swarmctl", verb, "build", SWARM_SERVER=served.address)
-        assert (code, line) == (
-            7,
-            f"swarmctl: can't {verb} task 'build': it is completed; `swarmctl show TASK` says how it stands\n",
-        )
+        assert (code, line) == (7, f"swarmctl: can't {verb} task 'build': it is completed; {hint}\n")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

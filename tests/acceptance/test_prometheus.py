@@ -53,7 +53,9 @@ def busy(tmp_path: Path) -> Iterator[tuple[Stage, str]]:
     builder.chmod(0o755)
     (tmp_path / "plan.yaml").write_text(PLAN)
     with webhook() as hook, stage(tmp_path) as on:
-        server = on.swarmd("--dashboard", "127.0.0.1:0", "--notify", hook.url, "--heartbeat-interval", "0.2")
+        server = on.swarmd(
+            "--dashboard", "127.0.0.1:0", "--notify", hook.url, "--heartbeat-interval", "0.2", "--day-budget", "50"
+        )  # fmt: skip
         on.ctl("import", "plan.yaml")
         worker = on.worker(
             "w1", "--slots", "1", "--runner", "command", "--builder-command", str(builder),

@@ -19,6 +19,7 @@ from swarm_worker.supervision.guard_watch import WatchedRun
 from swarm_worker.worker import Worker
 from swarmd.domain import decision, policy
 from swarmd.domain.budget import NOTHING
+from swarmd.domain.landing import StartPoint
 from swarmd.domain.lease_ids import parse_lease_id
 from swarmd.domain.lifecycle import Transition
 from swarmd.domain.model import AttemptOutcome, FailureClass, OutcomeKind, SwarmMode
@@ -352,7 +353,7 @@ def kept_work_lands_under_a_claim(patch: pytest.MonkeyPatch) -> None:
     """Leaves a landing of kept work a claim when it gets the right, and lets it complete as one."""
 
     def record(self: Landings, tx: Any, found: Any, where: str) -> None:
-        return original(self, tx, found._replace(work_of=0), where)
+        return original(self, tx, found._replace(work_of=0, starts_at=StartPoint.BUILDER), where)
 
     original = Landings._record_grant
     patch.setattr(Landings, "_record_grant", record)

@@ -25,9 +25,8 @@ TASK_KEYS = [
     "id", "name", "status", "phase", "type", "priority", "attempt", "max_retries", "dependencies",
     "blocked_by", "worker", "builder_session_id", "validator_session_id", "last_error", "failure_class",
     "cause", "estimated_hours", "created_at", "started_at", "completed_at",
-    "took_s", "usage", "kill_receipt",
-    "rehearsed", "landed", "kept_ref", "starts_at", "work_of", "hold", "max_cost", "max_tokens", "plan",
-    "progress",
+    "took_s", "usage", "kill_receipt", "rehearsed", "landed", "kept_ref", "starts_at", "work_of", "hold",
+    "max_cost", "max_tokens", "plan", "progress",
 ]  # fmt: skip
 USAGE_KEYS = ["input_tokens", "output_tokens", "cost"]
 SHOW_KEYS = ["description", "acceptance_criteria", "files", "attempts"]

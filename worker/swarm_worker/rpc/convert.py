@@ -11,7 +11,6 @@ from google.protobuf import duration_pb2, timestamp_pb2
 
 from amplifier_swarm.v1 import session_pb2, task_pb2, worker_service_pb2
 from swarm_worker.domain import changes, model, types
-from swarm_worker.supervision.model import RunSigns
 
 ISSUE_CHARS: Final = 4_000
 NOTES_CHARS: Final = 16_000
@@ -193,18 +192,6 @@ def _landing(landing: changes.Landing) -> task_pb2.Landing:
     return task_pb2.Landing(
         target=landing.target, commit=landing.commit, onto=landing.onto, found=landing.found
     )
-
-
-def running_program(lease_id: str, signs: RunSigns) -> worker_service_pb2.RunningProgram:
-    """Converts the signs of a program that runs."""
-    program = worker_service_pb2.RunningProgram(
-        lease_id=lease_id, times_out_in=_duration(signs.times_out_in_s)
-    )
-    if signs.quiet_s is not None:
-        program.quiet.CopyFrom(_duration(signs.quiet_s))
-    if signs.stalls_in_s is not None:
-        program.stalls_in.CopyFrom(_duration(signs.stalls_in_s))
-    return program
 
 
 def _duration(seconds: float) -> duration_pb2.Duration:

@@ -16,8 +16,8 @@ from amplifier_swarm.errors import unpack
 from amplifier_swarm.light_imports import uniform
 from amplifier_swarm.v1 import worker_service_pb2 as wire
 from swarm_worker.rpc.connection import ServerConnection
-from swarm_worker.rpc.convert import running_program
 from swarm_worker.rpc.leases import Leases
+from swarm_worker.rpc.orders import running_program
 from swarm_worker.rpc.retry import CALL_TIMEOUT_S, CallRetry, OutageLog, exit_for
 from swarm_worker.supervision.fence import Fence, now_s
 

@@ -6,10 +6,12 @@ The program that an order would end is the one that runs, so its signs are asked
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from swarm_worker.domain.types import StopOrder
-from swarm_worker.supervision.model import RunSigns
+
+if TYPE_CHECKING:  # an idle worker does without the values of sessions
+    from swarm_worker.supervision.model import RunSigns
 
 T = TypeVar("T")
 
@@ -47,12 +49,12 @@ class Stop:
             self._kill(self._grace_s)
 
     @property
-    def signs(self) -> RunSigns | None:
+    def signs(self) -> "RunSigns | None":
         """The signs of the program that runs at present; None if none does."""
         return None if self._signs is None else self._signs()
 
     @contextmanager
-    def on_order(self, kill: KillHandler, signs: Callable[[], RunSigns] | None = None) -> Iterator[None]:
+    def on_order(self, kill: KillHandler, signs: "Callable[[], RunSigns] | None" = None) -> Iterator[None]:
         """Calls `kill` for each new order inside the context, and at once if there is an order already.
 
         `signs` returns those of the program that an order would end.
