@@ -4,9 +4,9 @@ Invariant: nothing is masked before its lease is known, and no long text is mask
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from functools import partial
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from amplifier_swarm.masking import LineMask
 from amplifier_swarm.text import strip_terminal_drawing
@@ -28,16 +28,30 @@ from swarmd.wire import enums, outcomes, values
 
 T = TypeVar("T")
 
+
+class Chunked(Protocol):
+    """A message of an upload."""
+
+    chunk: bytes
+
+
 MAX_ITEMS: Final = 1_024
-# A worker of ours sends at most 2 MiB of log text in a call.
 # A worker lists no more leases.
 MAX_PROGRAMS: Final = 4_096
 MAX_SIGN_S: Final = 366 * 86_400.0
+# A worker of ours sends at most 2 MiB of log text in a call.
 MAX_LOG_CHARS: Final = 4 * 1024 * 1024
 MAX_LOG_ENTRIES: Final = 16_384
 MAX_ENTRY: Final = 16_384
 # Masking takes about a microsecond for each character at worst: longer texts go to a thread.
 INLINE_BYTES: Final = 16_384
+
+
+async def chunks(first: Chunked, rest: AsyncIterator[Chunked]) -> AsyncIterator[bytes]:
+    """Yields the content of an upload, whose first message was read already."""
+    yield first.chunk
+    async for message in rest:
+        yield message.chunk
 
 
 def bounded(items: Sequence[Any], field: str, *, most: int = MAX_ITEMS) -> Sequence[Any]:

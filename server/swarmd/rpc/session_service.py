@@ -99,13 +99,7 @@ class SessionService(pb_grpc.SessionServiceServicer):
         grant = SESSION.get()
         upload = ArtifactUpload(grant.lease.worker, "", first.name, first.size)
         find = partial(self._calls.attempt, grant=grant)
-        answer = await self._swarm.artifacts.store(upload, _chunks(first, request_iterator), attempt=find)
+        answer = await self._swarm.artifacts.store(
+            upload, reports.chunks(first, request_iterator), attempt=find
+        )
         return pb.AddArtifactResponse(sha256=answer.sha256)
-
-
-async def _chunks(
-    first: pb.AddArtifactRequest, rest: AsyncIterator[pb.AddArtifactRequest]
-) -> AsyncIterator[bytes]:
-    yield first.chunk
-    async for message in rest:
-        yield message.chunk

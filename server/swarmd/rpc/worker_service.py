@@ -128,7 +128,7 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
         if first is None or not first.HasField("upload"):
             raise InvalidRequest("upload", "is missing; send it in the first message")
         upload = artifacts.read_upload(first.upload)
-        answer = await self._swarm.artifacts.store(upload, _chunks(first, request_iterator))
+        answer = await self._swarm.artifacts.store(upload, reports.chunks(first, request_iterator))
         return pb.PutArtifactResponse(
             sha256=answer.sha256, order=None if answer.order is None else _order(answer.order)
         )
@@ -158,14 +158,6 @@ class WorkerService(pb_grpc.WorkerServiceServicer):
             server_version=__version__,
             swarm_id=self._swarm.swarm_id,
         )
-
-
-async def _chunks(
-    first: pb.PutArtifactRequest, rest: AsyncIterator[pb.PutArtifactRequest]
-) -> AsyncIterator[bytes]:
-    yield first.chunk
-    async for message in rest:
-        yield message.chunk
 
 
 def _lease_ids(lease_ids: Sequence[str]) -> Sequence[str]:

@@ -143,17 +143,23 @@ class Reporter:
 async def _upload_messages(
     upload: wire.ArtifactUpload, file: BinaryIO
 ) -> AsyncIterator[wire.PutArtifactRequest]:
-    """Yields the messages of one try; a file that can't be read ends too soon, and the server refuses it.
-
-    An error here would look to gRPC's caller like its own cancellation.
-    """
     yield wire.PutArtifactRequest(upload=upload)
-    left = upload.size
+    async for chunk in file_chunks(file, upload.size):
+        yield wire.PutArtifactRequest(chunk=chunk)
+
+
+async def file_chunks(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
+    """Yields the first `size` bytes of a file for one try of an upload.
+
+    A file that can't be read ends too soon, and the server refuses it. An error here would look to gRPC's caller like
+    its own cancellation.
+    """
+    left = size
     with contextlib.suppress(OSError):
         await asyncio.to_thread(file.seek, 0)
         while chunk := await asyncio.to_thread(file.read, min(left, ARTIFACT_CHUNK)):
             left -= len(chunk)
-            yield wire.PutArtifactRequest(chunk=chunk)
+            yield chunk
 
 
 def _by_session(items: Sequence[ProgressItem]) -> Iterable[wire.SessionProgress]:

@@ -12,7 +12,7 @@ from amplifier_swarm.v1 import session_service_pb2 as wire
 from swarm_worker.domain.people import PersonAnswer
 from swarm_worker.domain.ports import AskedQuestion, SessionCallFailed
 from swarm_worker.rpc.connection import ServerConnection
-from swarm_worker.rpc.reporter import ARTIFACT_CHUNK, ARTIFACT_TIMEOUT_S
+from swarm_worker.rpc.reporter import ARTIFACT_TIMEOUT_S, file_chunks
 from swarm_worker.rpc.retry import CALL_TIMEOUT_S, RetryBackoff
 
 # A server that restarts is back within seconds. A session hears of a longer outage.
@@ -103,8 +103,5 @@ class RpcSessionGateway:
 
 async def _messages(name: str, file: BinaryIO, size: int) -> AsyncIterator[wire.AddArtifactRequest]:
     yield wire.AddArtifactRequest(name=name, size=size)
-    await asyncio.to_thread(file.seek, 0)
-    left = size
-    while chunk := await asyncio.to_thread(file.read, min(left, ARTIFACT_CHUNK)):
-        left -= len(chunk)
+    async for chunk in file_chunks(file, size):
         yield wire.AddArtifactRequest(chunk=chunk)

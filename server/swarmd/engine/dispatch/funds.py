@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from swarmd.domain.budget import NOTHING, Spent
 from swarmd.domain.landing import StartPoint
-from swarmd.domain.model import Task, WorkerIdentity
+from swarmd.domain.model import Task, TaskKey, WorkerIdentity
 from swarmd.domain.shared_budget import BudgetKind, SharedBudget, account_of
 from swarmd.engine.tasks import budgets, shared_budgets
 from swarmd.engine.tasks.shared_budgets import covering, note_reached
@@ -50,6 +50,8 @@ class Funds:
         self._budgets = {budget.key: budget for budget in store.find_all(tx)} if shared else {}
         self._lacks: dict[int, Lack] = {}
         self._examples: dict[tuple[str, str], Sequence[Spent]] = {}
+        # Each task is asked about at least twice: whether there is room, and to reserve it.
+        self._needs: dict[TaskKey, tuple[Scope, Spent]] = {}
 
     @property
     def exhausted(self) -> bool:
@@ -74,8 +76,7 @@ class Funds:
         """Returns the first budget that has no room for an attempt of the task at that worker; None if all have."""
         if not self._budgets or task.starts_at is StartPoint.LANDING:
             return None
-        scope = store.scope(self._tx, task.key)
-        need = self._need(task, scope)
+        scope, need = self._need(task)
         for budget in covering(list(self._budgets.values()), scope, account_of(worker)):
             if budget.key in self._lacks:
                 return budget
@@ -96,8 +97,7 @@ class Funds:
         """Reserves what an attempt of the task may need, and returns it."""
         if not self._budgets or task.starts_at is StartPoint.LANDING:
             return NOTHING
-        scope = store.scope(self._tx, task.key)
-        need = self._need(task, scope)
+        scope, need = self._need(task)
         for budget in covering(list(self._budgets.values()), scope, account_of(worker)):
             self._budgets[budget.key] = budget.reserve(need)
         return need
@@ -111,11 +111,15 @@ class Funds:
         for key, lack in self._lacks.items():
             note_reached(tx, self._budgets[key], lack.text)
 
-    def _need(self, task: Task, scope: Scope) -> Spent:
-        kind = (scope.type, scope.phase)
-        if kind not in self._examples:
-            self._examples[kind] = store.examples(self._tx, scope)
-        return shared_budgets.need(self._tx, task, self._examples[kind])
+    def _need(self, task: Task) -> tuple[Scope, Spent]:
+        """Returns what the next attempt of the task may need, and where that counts; read once a round."""
+        if task.key not in self._needs:
+            scope = store.scope(self._tx, task.key)
+            kind = (scope.type, scope.phase)
+            if kind not in self._examples:
+                self._examples[kind] = store.examples(self._tx, scope)
+            self._needs[task.key] = scope, shared_budgets.need(self._tx, task, self._examples[kind])
+        return self._needs[task.key]
 
 
 def lack_of(tx: ReadTx, task: Task, workers: Sequence[WorkerIdentity]) -> Lack | None:
